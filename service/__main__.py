@@ -63,13 +63,12 @@ def run(config: Path | None, *, host: str | None = None, port: int | None = None
     try:
         settings = _with_options(load_settings(config, os.environ), host, port, insecure)
         listener = _listen(settings)
-        app = _application(settings)
+        loading = Loading()
+        app = _application(settings, loading.end)
     except (BadSettings, BadKeys, TracingMissing, OSError) as error:
         return _refuse(error)
     context = app.state.context
-    loading = Loading(lambda: bool(context.ready))
     loading.begin()
-    context.gatekeeper.looked = loading.look
     take_short_turns()
     closed = context.telemetry.connections_closed
     keeper = Doorkeeper(
@@ -102,14 +101,15 @@ def run(config: Path | None, *, host: str | None = None, port: int | None = None
     return code
 
 
-def _application(settings: Settings) -> FastAPI:
+def _application(settings: Settings, ready: Callable[[], None]) -> FastAPI:
     # Modules and their objects stay forever, so the collector need not look for cycles in them, now or later.
     gc.disable()
     try:
         # Numba and all kernels come with it: nobody should wait seconds to read that a setting is wrong.
         from service.app import create_app
 
-        app = create_app(settings, trusted=settings.service.insecure or is_loopback(settings.service.host))
+        trusted = settings.service.insecure or is_loopback(settings.service.host)
+        app = create_app(settings, trusted=trusted, ready=ready)
         gc.freeze()
     finally:
         gc.enable()

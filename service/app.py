@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
@@ -73,12 +73,13 @@ ABOUT: Final[dict[str, Any]] = {
 }
 
 
-def create_app(settings: Settings, *, trusted: bool = True) -> FastAPI:
+def create_app(settings: Settings, *, trusted: bool = True, ready: Callable[[], None] = lambda: None) -> FastAPI:
     """Make the application. It opens nothing before the server starts it.
 
     Args:
         settings: The settings in force.
         trusted: Whether everybody who can reach it may use the roles that have no key.
+        ready: Called once, when everything is loaded and requests may come.
 
     Raises:
         BadKeys: The configured keys cannot be used.
@@ -91,7 +92,7 @@ def create_app(settings: Settings, *, trusted: bool = True) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         context.start()
-        first_page = asyncio.create_task(warming.warm_up(context), name="first page")
+        first_page = asyncio.create_task(warming.warm_up(context, ready), name="first page")
         yield
         await cancel_and_wait(first_page)
         await context.stop()

@@ -5,6 +5,7 @@ from models.gate.decision import decide, wanted, worth_recording
 from models.gate.evidence import Anchor, Band, Decision, Evidence, GateState, Policy, Request, Version
 from models.gate.guards import GUARDS, Guard
 from models.gate.reasons import Explanation, Remedy, explain
+from models.gate.silence import silent
 from models.gate.vocabulary import (
     ACTIONS,
     MODE_VERBS,
@@ -45,6 +46,7 @@ __all__ = [
     "decide",
     "explain",
     "policy_hash",
+    "silent",
     "wanted",
     "worth_recording",
 ]

@@ -6,6 +6,8 @@ and must come to the same decisions.
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from models.gate import anchors
@@ -15,6 +17,7 @@ from models.gate.guards import widened
 from models.gate.measurements import measured
 from models.gate.modes import changed, thawed
 from models.gate.rules import Verdict, choose_ranking, judge
+from models.gate.silence import silent
 from models.gate.vocabulary import MODE_VERBS, UNSEEN_VERBS, Action
 
 IDLE = {("not_newer",), ("no_candidate",)}
@@ -227,6 +230,9 @@ def wanted(state: GateState, evidence: Evidence, policy: Policy, now: float) -> 
     """
     if evidence.request is not None and evidence.request.verb in UNSEEN_VERBS:
         return None
+    if silent(evidence, policy):
+        # What old events say is measured on the candidate's tables: would it go live if they said nothing against it?
+        evidence = msgspec.structs.replace(evidence, quiet=math.inf)
     return judge(thawed(settled(state, now), now)[0], evidence, policy, now).target
 
 

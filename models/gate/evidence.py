@@ -81,6 +81,7 @@ class Evidence(msgspec.Struct, metaclass=Prepared, frozen=True):
         request: what an operator asks for, None in an ordinary tick.
         anchors: the versions that the store names as anchors.
         erased_in: place of the version with the last erasure; older ones may hold a user who was erased.
+        quiet: seconds since the service saw a version that had learned an event more, the candidate included.
     """
 
     candidate: Version | None = None
@@ -94,6 +95,7 @@ class Evidence(msgspec.Struct, metaclass=Prepared, frozen=True):
     request: Request | None = None
     anchors: tuple[Version, ...] = ()
     erased_in: int = 0
+    quiet: float = 0.0
 
     @property
     def known(self) -> Standing:
@@ -135,6 +137,8 @@ class Policy(msgspec.Struct, metaclass=Prepared, frozen=True):
         shift_deviations: standard errors by which it may find less than the reference among them.
         forgotten: share of the reference's old finds whose loss holds.
         least_replayed: old finds of the reference before forgetting is judged.
+        quiet: time without an event after which old events decide about an alarm.
+        quiet_unasked: the same while the reference finds fewer of them than `least_replayed`.
         crowding: rise of the ten most shown items' share above usual that holds.
         lag: time that the learner may be behind the stream.
         window: records before shares of the last ones are judged.
@@ -175,6 +179,8 @@ class Policy(msgspec.Struct, metaclass=Prepared, frozen=True):
     shift_deviations: float = 3.0
     forgotten: float = 0.1
     least_replayed: int = 50
+    quiet: float = 60.0
+    quiet_unasked: float = 3_600.0
     crowding: float = 0.2
     lag: float = 900.0
     window: int = 1_000

@@ -15,6 +15,7 @@ from typing import Final, Literal, NamedTuple
 
 from models.gate.comparisons import against_reference, apparent, better, lacking, lately_compared
 from models.gate.evidence import Band, Evidence, Policy
+from models.gate.silence import over, so_far
 from models.gate.vocabulary import REASON_TEXTS
 from models.statistics import Comparison, Standing, Window, log_evidence
 
@@ -70,6 +71,11 @@ class Case(NamedTuple):
     def compared(self) -> Comparison | None:
         """The comparison that tells how the candidate does against the reference, or the one before it."""
         return lately_compared(self.evidence, self.former, self.policy)
+
+    @property
+    def over(self) -> bool:
+        """Whether its alarms are over because no event comes, and old ones do not speak against the candidate."""
+        return over(self.evidence, self.policy, self.compared, self.former)
 
     def number(self, name: str, default: float = 0.0) -> float:
         """A measurement of the candidate's tables."""
@@ -279,7 +285,7 @@ class Guard(NamedTuple):
 
     def holds(self, case: Case) -> bool:
         """Whether the candidate has to wait: the alarm is raised, and the evidence does not outvote it."""
-        return self.raised(case) and not outvoted(self.yields_to, case)
+        return self.raised(case) and not outvoted(self.yields_to, case) and not case.over
 
 
 GUARDS: Final = (
@@ -475,11 +481,12 @@ def waited_for(guards: tuple[Guard, ...], case: Case) -> str:
     """
     wanted = {guard.yields_to for guard in guards}
     look = second_look(case) if any(guard.raised in SECOND_LOOK for guard in guards) else ""
+    look += so_far(case.evidence, case.policy, case.compared, case.former)
     if "nothing" in wanted:
         return f"waits until the alarm is over: no comparison outvotes it{look}"
     if "better" in wanted:
         return f"waits until {YIELDS['better']}{look}"
-    return f"waits until {lacking(case.compared, case.policy)}" if wanted else ""
+    return f"waits until {lacking(case.compared, case.policy)}{look}" if wanted else ""
 
 
 __all__ = ["GUARDS", "YIELDS", "Case", "Guard", "garbage", "holding", "outvoted", "waited_for", "widened"]

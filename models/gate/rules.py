@@ -16,6 +16,7 @@ from models.gate.comparisons import (
 )
 from models.gate.evidence import Evidence, GateState, Policy, Version
 from models.gate.guards import Case, Guard, holding, waited_for
+from models.gate.silence import silent
 from models.gate.vocabulary import Action
 
 
@@ -226,7 +227,8 @@ def _strict(state: GateState, evidence: Evidence, policy: Policy, now: float) ->
     if better(found, policy):
         return _replaced("superior", evidence)
     if as_good(found, policy):
-        if state.passes + 1 >= policy.passes and _not_counted(state, evidence):
+        in_a_row = state.passes + 1 >= policy.passes and _not_counted(state, evidence)
+        if in_a_row or silent(evidence, policy):  # where no event comes, no further version does
             return _replaced("not_inferior", evidence)
         return Verdict("hold", ("passing",), passing=True)
     if now - max(state.promoted_at, state.looked_at) <= policy.max_age:

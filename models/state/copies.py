@@ -1,7 +1,8 @@
-"""Copies states: one whole, or one assembled from the model of one state and the users of another. Stage 7."""
+"""Copies states: one whole, its contents, or one assembled from the model of one and the users of another. Stage 7."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -13,6 +14,9 @@ from models.state.table_data import copy_rows
 from models.state.tables import MODEL
 
 USER: Final = "user"
+
+SLICE: Final = 64 << 20
+"""Bytes of a column copied between two questions whether to go on: some tens of milliseconds."""
 
 
 def duplicate(state: State) -> State:
@@ -40,6 +44,34 @@ def duplicate(state: State) -> State:
         for column, values in data.columns.items():
             copy_rows(twin.tables[name].columns[column], values[:rows])
     return twin
+
+
+def copied(state: State, stopped: Callable[[], bool]) -> Changes | None:
+    """Copies of everything, as `State.full` makes them; None as soon as `stopped`, asked after each slice, says so.
+
+    Other threads go on meanwhile.
+
+    >>> from models.recommender.recommender import new_state
+    >>> state = new_state()
+    >>> _ = state.add("item", "mug")
+    >>> found = copied(state, lambda: False)
+    >>> found.keys["item"].ids, copied(state, lambda: True) is None
+    (['mug'], True)
+    """
+    keys = {name: space.everything() for name, space in state.keys.items() if name != MODEL}
+    tables = {}
+    for name, data in state.tables.items():
+        rows = state.keys[data.table.keys].capacity * data.table.width
+        columns = {}
+        for column, values in data.columns.items():
+            columns[column] = target = np.empty_like(values[:rows])
+            step = max(1, SLICE * rows // max(target.nbytes, 1))
+            for start in range(0, rows, step):
+                copy_rows(target[start : start + step], values[start : min(start + step, rows)])
+                if stopped():
+                    return None
+        tables[name] = TableChanges(np.arange(rows, dtype=np.int32), columns)
+    return Changes(True, keys, tables)
 
 
 def combined(model: State, live: State | None) -> State:
@@ -94,4 +126,4 @@ def _rows(live: State, into: State, space: str) -> Array:
     return np.array([*found, -1], np.int32)
 
 
-__all__ = ["combined", "duplicate"]
+__all__ = ["combined", "copied", "duplicate"]

@@ -146,6 +146,10 @@ class Reservoir:
         self.erase(erased)
         self._all = True
 
+    def put_all(self) -> None:
+        """Lets the next `ask` put all questions."""
+        self._all = True
+
     def erase(self, users: Collection[int]) -> None:
         """Forgets the questions of users, given by the hashes of their ids."""
         with self._lock:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -16,10 +17,18 @@ from streaming.versions import recent
 
 
 class EvidenceReader:
-    """Reads the manifest of each newest version once."""
+    """Reads the manifest of each newest version once.
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    Args:
+        store: Where pointers and versions are.
+        seconds: A monotonic clock.
+    """
+
+    def __init__(self, store: Store, seconds: Callable[[], float] = time.monotonic) -> None:
+        self._store, self._seconds = store, seconds
+        self._applied = 0
+        self.learned_at = seconds()
+        """When a version was seen that had learned an event more than the one before."""
         self._version = ""
         self._standing: Standing | None = None
         self._rebuilt, self._erased_in = "", 0
@@ -53,6 +62,7 @@ class EvidenceReader:
             request=request,
             anchors=tuple(Version(each.id, each.seq) for each in anchors_of(pointers)),
             erased_in=self._erased_in,
+            quiet=self._seconds() - self.learned_at if found is not None else 0.0,
         )
 
     def _read(self, version: str) -> Standing | None:
@@ -72,6 +82,8 @@ class EvidenceReader:
                 self.reservoir.add(question)
             found = standing(manifest.evidence)
             self.pace.note(manifest.created_at, found)
+            if found is not None and found.applied != self._applied:
+                self._applied, self.learned_at = found.applied, self._seconds()
             return found
         except Damaged:
             # The follower reports the damage when it loads the version; here it only means no evidence.

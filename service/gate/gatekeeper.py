@@ -100,12 +100,10 @@ class Gatekeeper:
         self._registered, self._emptied = False, False
         self.moved: Callable[[Decision], None] = lambda _: None
         """Called with each decision of the thread that moved the pointer."""
-        self.looked: Callable[[], None] = lambda: None
-        """Called by the thread after each look that came to its end."""
         self._scratch = new_scratch()
         self._rescue = Backoff()
         self._setback = Setback()
-        self._inspected = ("", "")
+        self._inspected, self._asked_all = ("", "", 0.0), 0.0
         self._findings = Findings((), "", {})
         self._faults: dict[str, Findings] = {}
         self._lock = threading.Lock()
@@ -144,7 +142,6 @@ class Gatekeeper:
                         return
                 self._store.leave_replica()
                 decision = self.tick()
-                self.looked()
                 self.refusal = ""
                 wait = 0.0 if decision is not None else self._settings.service.poll_interval
                 if decision is not None:
@@ -409,7 +406,9 @@ class Gatekeeper:
         found = self._faults.get(target.id)
         if found is not None:
             return msgspec.structs.replace(evidence, faults=found.faults, detail=found.detail)
-        faults, detail, numbers = found = self._examine(target.id, now)
+        # Once in each silence, all old events are asked again: then they decide (models/gate/silence.py).
+        silence = self.reader.learned_at if gate.silent(evidence, self.policy) else 0.0
+        faults, detail, numbers = found = self._examine(target.id, now, silence)
         idle = self._tables.idle
         if faults:
             self._reject(target.id, found)
@@ -421,7 +420,7 @@ class Gatekeeper:
             evidence = msgspec.structs.replace(evidence, candidate=version_of(idle.manifest))
         return msgspec.structs.replace(evidence, faults=faults, detail=detail, numbers=numbers)
 
-    def _examine(self, version: str, now: float) -> Findings:
+    def _examine(self, version: str, now: float, silence: float) -> Findings:
         try:
             self.follower.prepare(version)
         except (Damaged, NoSoundVersion) as error:
@@ -432,11 +431,14 @@ class Gatekeeper:
             return Findings(("wrong_dimensions",), str(error), {})
         challenger, active = self._tables.idle, self._tables.active
         assert challenger is not None
-        pair = challenger.id, active.id if active is not None else ""
-        if pair != self._inspected:
+        looked = challenger.id, active.id if active is not None else "", silence
+        if looked != self._inspected:
             # A challenger that is held is looked at five times a second; the same tables answer the same.
+            if silence and silence != self._asked_all:
+                self.reader.reservoir.put_all()
+                self._asked_all = silence
             self._findings = self._inspect(challenger, active, now)
-            self._inspected = pair
+            self._inspected = looked
         return self._findings
 
     def _inspect(self, challenger: TableSet, active: TableSet | None, now: float) -> Findings:
@@ -452,7 +454,7 @@ class Gatekeeper:
 
     def _reject(self, version: str, found: Findings) -> None:
         self._faults = {version: found}
-        self._inspected = ("", "")
+        self._inspected = ("", "", 0.0)
         logs.warn("challenger refused", version=version, faults=found.faults, detail=found.detail)
         self.follower.discard()
 

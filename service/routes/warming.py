@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -18,14 +19,20 @@ LOOK: Final = 0.05
 REQUEST_ID: Final = "00"
 
 
-async def warm_up(ctx: Context) -> None:
-    """Wait until everything is loaded, make a page for nobody, and say that requests may come."""
+async def warm_up(ctx: Context, ready: Callable[[], None]) -> None:
+    """Wait until everything is loaded, make a page for nobody, and let requests come.
+
+    Args:
+        ctx: The parts that are loaded.
+        ready: Called right before requests may come.
+    """
     while not ctx.loaded:
         await asyncio.sleep(LOOK)
     try:
         await make_page(ctx)
     except Exception:
         logs.fault("the first page failed")  # requests will say what is wrong, each for itself
+    ready()
     ctx.warm.set()
 
 

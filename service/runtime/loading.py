@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
 from typing import Final
 
 from streaming.thread_turns import take_brief_turns, take_long_turns
@@ -14,28 +13,18 @@ objects would be walked again each time that they have grown by a quarter."""
 
 
 class Loading:
-    """Begins with the process and ends when it is ready.
+    """Begins with the process and ends when requests may come."""
 
-    Args:
-        ready: Whether everything that an answer needs is there.
-    """
-
-    def __init__(self, ready: Callable[[], bool]) -> None:
-        self._ready = ready
+    def __init__(self) -> None:
         self._usually = gc.get_threshold()
-        self.over = False
-        """Whether it has ended."""
 
     def begin(self) -> None:
         """Let threads take long turns, and the collector rest."""
         take_long_turns()
         gc.set_threshold(*RARELY)
 
-    def look(self) -> None:
-        """End it, once, if the process is ready: from now on requests wait for no thread that loads."""
-        if self.over or not self._ready():
-            return
-        self.over = True
+    def end(self) -> None:
+        """From now on requests wait for no thread that loads. What is loaded stays, and is not walked again."""
         gc.freeze()
         gc.set_threshold(*self._usually)
         take_brief_turns()

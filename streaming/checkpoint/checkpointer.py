@@ -32,6 +32,7 @@ from streaming.checkpoint.writer import (
     base_of,
     clear_marks,
     take,
+    take_base,
     with_erasures,
 )
 from streaming.store import Fenced, Lease, MissingChunk, Stale, Store, StoreUnavailable, WrongParent
@@ -66,6 +67,7 @@ class Checkpointer:
         on_committed: Called with each committed version, on the uploading thread.
         hooks: Observes phases, versions and failures.
         failpoint: Called with the name of each step, for crash tests.
+        stopped: Whether the process is to end. A base that is being copied beside a delta is given up then.
         clock: Monotonic seconds.
         wall: Epoch seconds.
 
@@ -85,13 +87,14 @@ class Checkpointer:
         on_committed: Callable[[Manifest], None] = lambda _: None,
         hooks: Hooks | None = None,
         failpoint: Callable[[str], None] = lambda _: None,
+        stopped: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._store, self._lease, self._schema = store, lease, schema
         self._on_committed, self._failpoint = on_committed, failpoint
         self._hooks = hooks or Silent()
-        self._clock, self._wall = clock, wall
+        self._clock, self._wall, self._stopped = clock, wall, stopped
         self.last: Manifest | None = None
         self.fenced = False
         self._writer = VersionWriter(store, lease, schema, self._hooks, failpoint, clock)
@@ -166,7 +169,9 @@ class Checkpointer:
         if parent is not None and self.bases.due(started):
             base = base_of(job.manifest, admission.erasures)
             base.evidence = base.evidence | for_bases()
-            self.bases.offer(take(state, base, admission, None))
+            taken = take_base(state, base, admission, self._stopped)
+            if taken is not None:
+                self.bases.offer(taken)
         self._hooks.phase("cut", self._clock() - started)
         with self._changed:
             self._job, self._written = job, False

@@ -26,7 +26,7 @@ import msgspec
 from models.arrays import Array
 from models.ledger import Admission, Erasures, Join, Progress, Receipt
 from models.snapshot import Chunk, Manifest, describe, encode, seal
-from models.state import MODEL, Changes, Schema, State
+from models.state import MODEL, Changes, Schema, State, copied
 from streaming.store import Lease, Store
 from streaming.versions import BESIDE, unneeded
 
@@ -94,6 +94,25 @@ def take(state: State, manifest: Manifest, admission: Admission, since: Progress
         admission: The dedupe window and the joined ids.
         since: Where the version before ended, up to which it carried both; None copies all of them.
     """
+    return _cut(state, manifest, admission, since, state.full() if manifest.kind == "base" else state.cut())
+
+
+def take_base(state: State, manifest: Manifest, admission: Admission, stopped: Callable[[], bool]) -> Cut | None:
+    """Copy everything for a base beside a delta; None as soon as `stopped`, asked many times a second, says so.
+
+    At the ceilings the copy takes seconds, and nobody needs it when the process is to end: the delta has the same.
+
+    Args:
+        state: Its marks stay as they are.
+        manifest: The draft.
+        admission: The dedupe window and the joined ids.
+        stopped: Whether to give up.
+    """
+    changes = copied(state, stopped)
+    return None if changes is None else _cut(state, manifest, admission, None, changes)
+
+
+def _cut(state: State, manifest: Manifest, admission: Admission, since: Progress | None, changes: Changes) -> Cut:
     progress = manifest.progress
     stop = progress.arrivals
     window = admission.window(stop) if since is None else admission.since(since.arrivals, stop)
@@ -102,7 +121,6 @@ def take(state: State, manifest: Manifest, admission: Admission, since: Progress
     arrays = {"event_hash": window.event_hash, "user_hash": window.user_hash, "time": window.time}
     counts = {name: keys.capacity for name, keys in state.keys.items() if name != MODEL}
     drafted = msgspec.structs.replace(manifest, counts=counts)
-    changes = state.full() if manifest.kind == "base" else state.cut()
     return Cut(drafted, changes, arrays, stop - len(window.time), joins)
 
 

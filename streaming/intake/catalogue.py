@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from models.recommender import Groups, Recommender
 from models.records import ItemFacts
-from streaming.live import TOMBSTONES, Completion, FactChange
+from streaming.live import TOMBSTONES, Completion, FactChange, removed_items, stored_facts
+from streaming.store import Store
 
 
 class Known(NamedTuple):
@@ -34,6 +35,11 @@ class KnownItems:
         self.facts: dict[str, Known] = {item: known(facts, None) for item, facts in stored}
         self._removed: dict[str, None] = dict.fromkeys(removed)
         self.groups = Groups.of(self.facts.items())
+
+    @classmethod
+    def of(cls, store: Store) -> KnownItems:
+        """The items that a store knows. Raises StoreUnavailable."""
+        return cls(stored_facts(store), removed_items(store))
 
     def take(
         self, recommender: Recommender, changes: Sequence[FactChange], contents: Sequence[bytes | None] | None = None

@@ -22,7 +22,6 @@ from streaming.intake import KnownItems, PreparedBatch, contents_by, intake_of
 from streaming.jobs.lease import lease_of
 from streaming.kafka import Record, topics_read
 from streaming.learning import Model, advance, learn_batch
-from streaming.live import removed_items, stored_facts
 from streaming.settings import Settings
 from streaming.store import Store
 from streaming.versions import PART, discard
@@ -112,7 +111,7 @@ def rebuild(
         leadership = stack.enter_context(lease_of(settings, "rebuild", RebuildRunsError, PART))
         discard(store)
         with contextlib.closing(Store.for_learner(settings)) as live:
-            run = RebuildRun(settings, KnownItems(stored_facts(live), removed_items(live)), since, _quarantined(live))
+            run = RebuildRun(settings, KnownItems.of(live), since, _quarantined(live))
         reach = _learn_all(settings, run, tell, stop, clock)
         if not run.model.progress.outcomes.get("learnt"):
             raise NotRebuiltError("the topics hold no event to learn (since then): nothing has changed")

@@ -18,7 +18,6 @@ from streaming.evidence import BAD
 from streaming.intake import KnownItems, PreparedBatch, admission_rules, contents_by, intake_of
 from streaming.kafka import ROLES_READ, Record, topics_read
 from streaming.learning import Model, learn_batch
-from streaming.live import removed_items, stored_facts
 from streaming.settings import Settings
 from streaming.store import Store
 
@@ -51,7 +50,7 @@ def replay_topics(settings: Settings, replay: Replay, until: float, tick: Tick) 
     topics: dict[str, str] = {role: settings.topic(role) for role in ROLES_READ}
     outcomes: dict[str, int] = {}
     with contextlib.closing(Store.for_learner(settings)) as store:
-        catalogue = KnownItems(stored_facts(store), removed_items(store))
+        catalogue = KnownItems.of(store)
     model = Model(replay.recommender, Admission(admission_rules(settings)), catalogue)
 
     def learn_events(batch: PreparedBatch, model: Model) -> None:

@@ -178,6 +178,7 @@ class Assembly:
             on_committed=committed,
             hooks=VersionMetrics(self.telemetry),
             failpoint=failpoint(self.settings.failpoint),
+            stopped=self.stop.is_set,
         )
 
 

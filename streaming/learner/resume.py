@@ -15,7 +15,6 @@ from streaming.consumer import KafkaSource
 from streaming.intake import KnownItems, recommender_settings
 from streaming.kafka import OffsetsGone, RecordSource, ensure_topics, parted, topics_read
 from streaming.learning import Model
-from streaming.live import removed_items, stored_facts
 from streaming.settings import Settings, brief
 from streaming.store import Store
 from streaming.telemetry import LearnerTelemetry
@@ -68,7 +67,7 @@ class Resumption:
         ceilings = recommender_settings(self.settings).ceilings()
         adopted = versions.due_model(self.store, ceilings)
         loaded = adopted or versions.load(self.store, "head", SCHEMA, served_only=False, ceilings=ceilings)
-        catalogue = KnownItems(stored_facts(self.store), removed_items(self.store))
+        catalogue = KnownItems.of(self.store)
         if loaded is None:
             log.info("no version yet: an empty model starts at the beginning of the topics")
             return Start(Model.empty(self.settings, catalogue), None)

@@ -10,15 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from models.records import Attributes
+from streaming.live import identities
 from streaming.live.beats import checked, whole_parse, whole_request
-from streaming.live.identities import hashes
 from streaming.live.writes import Described
 from streaming.store import Argument, Commands, Keyspace
-
-
-def name(key: Keyspace) -> str:
-    """The key of the hash."""
-    return key("attributes")
 
 
 def write(store: Commands, part: Described, topic_id: str, beat: int = 0) -> int:
@@ -37,14 +32,14 @@ def write(store: Commands, part: Described, topic_id: str, beat: int = 0) -> int
         WentBack: Redis holds less than it did; nothing was written.
         StoreUnavailable: Call again with the same arguments.
     """
-    keys = [store.key("h-marks"), hashes(store.key)[0], name(store.key)]
+    keys = [store.key("h-marks"), identities.hashes(store.key)[0], identities.attributes(store.key)]
     args: list[Argument] = [f"{topic_id}:{part.partition}", part.offset, part.user_id, part.attributes, beat]
     return checked(store.run("attributes", keys, args))
 
 
 def request(key: Keyspace, user_id: str) -> tuple[str, str, str]:
     """The command that reads a user's attributes, for any kind of client; `parse` reads its answer."""
-    return "HGET", name(key), user_id
+    return "HGET", identities.attributes(key), user_id
 
 
 def parse(answer: bytes | None) -> Attributes | None:
@@ -58,10 +53,10 @@ def of_users(store: Commands, users: Sequence[str]) -> dict[str, Attributes] | N
     Raises:
         StoreUnavailable: Redis does not answer.
     """
-    whole, found = store.calls([whole_request(store.key), ("HMGET", name(store.key), *users)])
+    whole, found = store.calls([whole_request(store.key), ("HMGET", identities.attributes(store.key), *users)])
     if whole_parse(whole)[1]:
         return None
     return {user: Attributes(raw) for user, raw in zip(users, found, strict=True) if raw is not None}
 
 
-__all__ = ["name", "of_users", "parse", "request", "write"]
+__all__ = ["of_users", "parse", "request", "write"]

@@ -25,6 +25,11 @@ def hashes(key: Keyspace) -> tuple[str, str]:
     return key("identities"), key("identified")
 
 
+def attributes(key: Keyspace) -> str:
+    """The key of the hash with the attributes of users: a join moves those of an id (streaming/live/attributes.py)."""
+    return key("attributes")
+
+
 def join(store: Commands, part: Identified, topic_id: str, beat: int = 0) -> int:
     """Move what ids did and were shown, and their attributes, to a user, once for each order.
 
@@ -45,7 +50,7 @@ def join(store: Commands, part: Identified, topic_id: str, beat: int = 0) -> int
     answers = store.calls([showings.request(key, user) for user in part.ids])
     # Before the script deletes them. A page that is reported twice counts once, so a second attempt adds nothing.
     showings.write(store, [(part.user_id, showing) for answer in answers for showing in showings.parse(answer)])
-    names = [key("h-marks"), *hashes(key), key("attributes"), key("h", part.user_id)]
+    names = [key("h-marks"), *hashes(key), attributes(key), key("h", part.user_id)]
     names += [name for user in part.ids for name in (key("h", user), showings.name(key, user))]
     told = _pack((part.ids, part.forgotten))
     mark, kept = f"{topic_id}:{part.partition}", (histories.TTL_SECONDS, histories.CAP)
@@ -71,4 +76,4 @@ def known(store: Commands, users: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([*found, *(user for raw in lists if raw is not None for user in _unpack(raw))]))
 
 
-__all__ = ["hashes", "join", "known", "parse", "request"]
+__all__ = ["attributes", "hashes", "join", "known", "parse", "request"]

@@ -17,7 +17,7 @@ from service.doctor.examination import examine
 from streaming.consumer.consumer import KafkaSource
 from streaming.kafka.errors import BrokerAway, KafkaTrouble, NotAllowed, UnusableFile
 from streaming.kafka.producer import EventProducer
-from streaming.kafka.topics import ensure_topics
+from streaming.kafka.topics import Role, ensure_topics
 from streaming.learner.learner import NOT_ALLOWED
 from streaming.settings.loading import Settings, load_settings
 from streaming.store.store import Store, StoreUnavailable
@@ -372,3 +372,24 @@ def test_the_doctor_is_content_with_the_least_rights_and_says_what_it_may_not_se
     findings = examine(settings, time.time(), 20.0)
     about = [finding for finding in findings if finding.check.startswith(("kafka.", "redis.", "settings."))]
     assert [finding for finding in about if finding.state == "failure"] == []
+
+
+def test_a_right_that_is_withdrawn_costs_its_topic_alone_and_counts_again_once_it_is_given_back(world: World) -> None:
+    def outcome(role: Role) -> str:
+        try:
+            producer.send(role, "k", b"{}").wait(10.0)
+        except KafkaTrouble as error:
+            return type(error).__name__
+        return "taken"
+
+    with EventProducer(world.settings(**world.of_kafka(SERVICE))) as producer:
+        assert (outcome("events"), outcome("slates")) == ("taken", "taken")
+        world.kafka.withdraw(SERVICE, "write", world.settings().topic("events"))
+        try:
+            eventually(lambda: outcome("events") == "NotAllowed")
+            assert (outcome("slates"), outcome("events"), outcome("slates")) == ("taken", "NotAllowed", "taken")
+        finally:
+            world.kafka.grant(NAMESPACE)
+        eventually(lambda: outcome("events") == "taken")
+        assert outcome("slates") == "taken"
+        assert producer.renewals == 0

@@ -9,6 +9,7 @@ from models.gate.comparisons import lacking, least_compared
 from models.gate.guards import FEW_USERS, GUARDS, Yields, garbage
 from models.gate.reasons import phrases
 from models.gate.reasons.situation import Remedy, Said, Situation, said
+from models.gate.silence import lost
 
 STREAM_ENDS: Final = "ends by itself once the last records are in order again"
 
@@ -20,7 +21,20 @@ def _stream(text: str) -> Remedy:
 def _ways(case: Situation, reason: str, *ends: Remedy) -> tuple[Remedy, ...]:
     """How an alarm ends by itself, which evidence outvotes it (by the table of guards), what an operator can do."""
     holds = [guard for guard in GUARDS if guard.reason == reason and guard.holds(case.case)]
-    return (*ends, *(remedy for guard in holds[:1] for remedy in _outvoted(case, guard.yields_to)), *case.by_hand())
+    outvoted = (remedy for guard in holds[:1] for remedy in _outvoted(case, guard.yields_to))
+    return (*ends, *outvoted, *_in_silence(case), *case.by_hand())
+
+
+def _in_silence(case: Situation) -> tuple[Remedy, ...]:
+    """What ends an alarm when no event comes any more; () where that does not."""
+    if case.evidence.standing is None or lost(case.evidence, case.policy):
+        return ()
+    lasts, longer = phrases.span(case.policy.quiet), phrases.span(case.policy.quiet_unasked)
+    text = (
+        f"Should no event come for {lasts}, or for {longer} where few old ones can be asked, those decide: it goes "
+        "live unless it finds less of them than the reference."
+    )
+    return (_stream(text),)
 
 
 def _outvoted(case: Situation, by: Yields) -> tuple[Remedy, ...]:
@@ -44,9 +58,8 @@ def one_user(case: Situation) -> Said:
         f"One user caused {phrases.share(window.top_user)} of the last {phrases.count(window.records)} records; "
         f"{phrases.share(most)} is the most. The model is tested on that user as well, so no evidence outvotes this."
     )
-    return said(
-        why, remedies=(_stream(f"It {STREAM_ENDS}. Is that user a bot? Then keep its events out."), *case.by_hand())
-    )
+    ends = _stream(f"It {STREAM_ENDS}. Is that user a bot? Then keep its events out.")
+    return said(why, remedies=_ways(case, "one_user", ends))
 
 
 def _second_look(case: Situation) -> Remedy:

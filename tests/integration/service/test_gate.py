@@ -8,13 +8,16 @@ import time
 import httpx
 import msgspec
 import numpy as np
+import pytest
 
 from models.dimensions import RANKER
 from models.gate import audit
 from models.gate.audit import AuditRecord
+from models.recommender import new_scratch
 from models.snapshot.manifest import ChunkInfo, seal
 from models.statistics.comparison import Comparison, Standing
 from models.statistics.confidence import Sums
+from models.statistics.reservoir import SLICE
 from streaming.settings.loading import Settings
 from tests.conftest import eventually
 from tests.support.processes.serving import Learner, Served, changed, service
@@ -388,24 +391,67 @@ def test_without_an_audit_nothing_is_promoted_and_a_rollback_still_happens(setti
         assert third != second
 
 
+def turn(taught: Learner) -> str:
+    """Commit a version whose best is worst: as finite, as large, and as quick to answer as the one before."""
+    ranker = taught.recommender.state.tables["ranker"]
+    ranker.columns["weight"][:] *= -1
+    ranker.mark(np.arange(len(ranker.columns["weight"]), dtype=np.int32))
+    taught.progress.count("turned")
+    return taught.commit(Standing(applied=50_000))
+
+
+def grow(taught: Learner) -> None:
+    """Make it a model that has left its youth, whose ranker answers."""
+    for name, column, value in (("chosen", "contender", RANKER), ("clock", "applied", 50_000)):
+        table = taught.recommender.state.tables[name]
+        table.columns[column][:] = value
+        table.mark(np.zeros(1, np.int32))
+
+
+def remembered(taught: Learner, count: int) -> list[object]:
+    """Questions about old events whose item the model ranks first, and one that is turned last."""
+    now, items, kinds = taught.now, [f"item-{number}" for number in (1, 6, 11)], [0, 0, 0]
+    times = [now - 1, now - 2, now - 3]
+    first = taught.recommender.rank(items, times, kinds, now, 1, scratch=new_scratch()).items[0]
+    return [[items, times, kinds, now + number / 1_000, first, 7] for number in range(count)]
+
+
+@pytest.mark.parametrize("old", [0, 16])
+def test_where_no_event_comes_a_held_version_goes_live_unless_old_events_speak_against_it(
+    settings: Settings, taught: Learner, old: int
+) -> None:
+    grow(taught)
+    first = taught.commit(Standing(applied=50_000), asked=remembered(taught, old))
+    with service(settings) as served:
+        keeper, tables = served.context.gatekeeper, served.context.tables
+        eventually(lambda: serving(served, first) and tables.kept is not None)
+        taught.learn([("user-1", "item-1")])
+        second = taught.commit(Standing(applied=50_000))
+        eventually(lambda: serving(served, second))
+        assert decisions(served)[-1].numbers["replay_known"] == old
+        third = turn(taught)
+        eventually(lambda: decisions(served)[-1].reasons[:1] == ("lists_changed",))
+        assert decisions(served)[-1].numbers["replay_lost"] <= SLICE, "few are asked about each version"
+        keeper.policy = msgspec.structs.replace(keeper.policy, quiet=0.001)  # not a minute
+        if old:
+            eventually(lambda: keeper.numbers["replay_lost"] == old)
+            assert keeper.present().reasons == ("lists_changed",)
+            assert f"of {old} old ones that the reference finds it misses {old}" in keeper.present().detail
+            assert serving(served, second)
+        else:
+            eventually(lambda: serving(served, third))
+            assert decisions(served)[-1].numbers["overlap"] < 0.3
+        assert complaints(decisions(served)) == []
+
+
 def test_a_challenger_whose_lists_share_nothing_with_the_champions_waits_for_evidence(
     settings: Settings, taught: Learner
 ) -> None:
-    state = taught.recommender.state
-    chosen, ranker = state.tables["chosen"], state.tables["ranker"]
-    chosen.columns["contender"][:] = RANKER
-    chosen.mark(np.zeros(1, np.int32))
-    clock = state.tables["clock"]
-    clock.columns["applied"][:] = 50_000
-    clock.mark(np.zeros(1, np.int32))
+    grow(taught)
     first = taught.commit(Standing(applied=50_000))
     with service(settings) as served:
         eventually(lambda: serving(served, first))
-        # Best becomes worst: as finite, as large, and as quick to answer as before.
-        ranker.columns["weight"][:] *= -1
-        ranker.mark(np.arange(len(ranker.columns["weight"]), dtype=np.int32))
-        taught.progress.count("turned")
-        second = taught.commit(Standing(applied=50_000))
+        second = turn(taught)
         eventually(lambda: decisions(served)[-1].reasons[:1] == ("lists_changed",))
         assert decisions(served)[-1].numbers["overlap"] < 0.3
         assert serving(served, first)

@@ -248,11 +248,14 @@ def test_a_service_is_not_ready_before_it_made_a_page_which_counts_nowhere(
         made.append(await make(ctx))
 
     monkeypatch.setattr(warming, "make_page", make_when_wanted)
-    with service(settings) as served:
+    ended = threading.Event()
+    with service(settings, ready=ended.set) as served:
         eventually(lambda: served.context.loaded, timeout=60.0)
         assert served.get("/readyz").status_code == 503
+        assert not ended.is_set(), "it still loads"
         wanted.set()
         eventually(lambda: served.get("/readyz").status_code == 200, timeout=60.0)
+        assert ended.is_set()
         assert b'"items"' in made[0]
         assert served.context.telemetry.counts().slates == 0
 

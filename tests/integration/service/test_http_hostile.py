@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from importlib.resources import files
 from urllib.parse import urljoin
 
+import httpx
 import pytest
 
+from service.app import description
 from service.http.auth import digest
 from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings
@@ -175,30 +177,42 @@ def test_an_upload_that_is_broken_off_is_no_error_of_ours(shared: Served, capfd:
 
 
 LONG = "x" * 257
+BODIES: dict[tuple[str, str], object] = {
+    ("PUT", "/users/{user_id}"): {"attributes": {"plan": "pro"}},
+    ("POST", "/experiments/{experiment}/stop"): {"reason": "a test"},
+    ("POST", "/gate/quarantine/{quarantine}/drop"): {"reason": "a test", "revision": 0},
+    ("POST", "/gate/quarantine/{quarantine}/replay"): {"reason": "a test", "revision": 0},
+}
+"""Bodies that routes with an id ask for, where {} is not enough."""
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("GET", "/recommend/{id}"),
-        ("GET", "/recommend?user_id={id}"),
-        ("GET", "/users/{id}"),
-        ("GET", "/items/{id}"),
-        ("GET", "/items/{id}/similar"),
-        ("PUT", "/items/{id}"),
-        ("DELETE", "/items/{id}"),
-        ("DELETE", "/users/{id}"),
-        ("DELETE", "/users?user_id={id}"),
-        ("GET", "/erasures/{id}"),
-        ("POST", "/gate/quarantine/{id}/drop"),
-        ("GET", "/experiments/{id}"),
-        ("DELETE", "/experiments/{id}"),
-    ],
-)
-def test_what_is_no_id_is_422_on_every_route(shared: Served, method: str, path: str) -> None:
-    body = {"reason": "r", "revision": 0} if "gate" in path else {}
-    for wrong in (LONG, "a%FFb", "%C3%28", "%ED%A0%80"):
-        problem(shared.http.request(method, path.format(id=wrong), json=body), 422)
+def with_ids() -> list[tuple[str, str]]:
+    """Method and path of every route that has an id in its path, as the description of the API has them."""
+    found = [(method.upper(), path) for path, methods in description()["paths"].items() for method in methods]
+    return [(method, path) for method, path in found if "{" in path and not path.startswith("/static")]
+
+
+def test_every_route_with_an_id_takes_one_with_a_slash_and_refuses_what_is_none(served: Served) -> None:
+    routes = with_ids()
+    assert {("PUT", "/users/{user_id}"), ("GET", "/items/{item_id}/bought-together")} <= set(routes)
+    for method, route in routes:
+        body = BODIES.get((method, route), None if method == "GET" else {})
+
+        def ask(encoded: str, method: str = method, route: str = route, body: object = body) -> httpx.Response:
+            return served.http.request(method, re.sub(r"\{\w+\}", encoded, route), json=body)
+
+        (name,) = re.findall(r"\{(\w+)\}", route)
+        assert problem(ask(LONG), 422)["errors"][0]["path"] == f"path.{name}", (method, route)
+        for wrong in ("a%FFb", "%C3%28", "%ED%A0%80"):
+            problem(ask(wrong), 422)
+        found = ask("tea%2Fgreen%2f50%252F")
+        assert found.status_code != 422 or name not in {"item_id", "user_id"}, (method, route)
+        if found.status_code != 422:
+            labels = {"method": method, "route": route, "code": str(found.status_code)}
+            eventually(lambda labels=labels: counted(served, **labels) == 1)
+    for method, path in (("GET", "/recommend?user_id="), ("DELETE", "/users?user_id=")):
+        for wrong in (LONG, "a%FFb", "%C3%28", "%ED%A0%80"):
+            problem(served.http.request(method, path + wrong), 422)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from streaming.live import Described, Identified, LiveWriter, attributes, erasures
+from streaming.live import Described, Identified, LiveWriter, attributes, erasures, identities
 from streaming.live.beats import WentBack
 from streaming.live.writer import Erased
 from streaming.settings import Settings
@@ -64,7 +64,7 @@ def test_an_erasure_takes_them_along_and_the_receipt_says_so(store: Store) -> No
     write(store, Erased(0, 4, "v1", "r1"))
     assert (of(store, "ann"), of(store, "bob")) == ({}, {"plan": "pro"})
     assert erasures.read(store, "r1")["attributes"] == "1"
-    assert not any(b"ann" in field for field in store.call("HKEYS", attributes.name(store.key)))
+    assert not any(b"ann" in field for field in store.call("HKEYS", identities.attributes(store.key)))
 
 
 def test_a_redis_that_went_back_takes_none(store: Store) -> None:

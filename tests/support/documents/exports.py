@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from streaming.files import presets
-from tests.support.streams.exports import Export, dialects, read, summary, systems, values
+from tests.support.streams.exports import Export, dialects, read, summary, values
 from tests.support.streams.odd_exports import odd
+from tests.support.streams.system_exports import systems
 
 OPEN = "<!-- exports: written by `python -m tests.support.documents.pages` from tests/support/streams/exports.py -->"
 CLOSE = "<!-- end of exports -->"

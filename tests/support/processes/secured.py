@@ -111,6 +111,18 @@ class SecuredKafka(ApacheKafka):
         finally:
             admin.close()
 
+    def withdraw(self, user: str, may: str, topic: str) -> None:
+        """Takes a right away that `grant` gave."""
+        admin = self.admin()
+        try:
+            right = ACLFilter(
+                f"User:{user}", "*", ACLOperation[may.upper()], ACLPermissionType.ALLOW, _resource("topic", topic)
+            )
+            (_, withdrawn, _) = admin.delete_acls([right])[0]
+            assert len(withdrawn) == 1
+        finally:
+            admin.close()
+
 
 def _granted(admin: Any) -> list[Any]:
     everything = ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY)

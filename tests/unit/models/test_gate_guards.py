@@ -66,6 +66,7 @@ def compared(n: int, total: float, variance: float = 100.0, against: str = "old"
 
 
 EQUAL, BETTER = compared(500, 0.0), compared(30_000, 3_000.0, 2_000.0)
+BAND = Band(100, math.log(3.0), math.log(3.0) ** 2)
 OUTVOTES = {"nothing": (), "better": (BETTER,), "apparently no worse": (EQUAL, BETTER)}
 
 
@@ -73,7 +74,7 @@ OUTVOTES = {"nothing": (), "better": (BETTER,), "apparently no worse": (EQUAL, B
 def test_a_guard_yields_to_the_evidence_that_its_table_names_and_to_no_less(name: str) -> None:
     evidence = alarmed(name)
     yields_to = [guard.yields_to for guard in gate.GUARDS if guard.reason == name][-1]
-    state = GateState(proven=True, norms=Band(100, math.log(3.0), math.log(3.0) ** 2))
+    state = GateState(proven=True, norms=BAND)
     worse, short = compared(500, -60.0), compared(49, 0.0)
     for found in (None, short, worse, compared(500, 0.0, against="another"), EQUAL, BETTER):
         standing = msgspec.structs.replace(evidence.known, reference=found)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.state.copies import duplicate
+from models.state.copies import copied, duplicate
 from models.state.marks import Marks
 from models.state.merges import SUM
 from models.state.state import State
@@ -136,6 +136,28 @@ def test_a_state_is_copied_in_slices(monkeypatch):
     twin = duplicate(state)
     assert twin.digest() == state.digest()
     assert twin.add("item", "new") == state.add("item", "new")
+
+
+def test_everything_is_copied_in_slices_and_given_up_when_told_to(monkeypatch):
+    monkeypatch.setattr("models.state.copies.SLICE", 8)
+    state, follower = State(SCHEMA, served_only=False), State(SCHEMA, served_only=False)
+    for number, key in enumerate(["tea", "cup", "pot", "jug", "tin"]):
+        row = state.add("item", key)
+        state.tables["weights"].columns["q"][row] = number + 0.5
+    state.remove("item", ["pot"])
+    looks = []
+
+    def never():
+        looks.append(0)
+        return False
+
+    follower.apply(copied(state, never))
+    assert follower.digest() == state.digest()
+    assert follower.add("item", "new") == state.add("item", "new")
+    assert len(looks) > sum(len(data.columns) for data in state.tables.values()), "columns are copied in parts"
+    for last in (1, len(looks) // 2, len(looks)):
+        left = iter(range(last - 1))
+        assert copied(state, lambda left=left: next(left, None) is None) is None
 
 
 def test_references_to_removed_rows_are_swept_and_the_next_cut_carries_that():

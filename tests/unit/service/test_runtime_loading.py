@@ -23,19 +23,11 @@ def usual() -> Iterator[tuple[int, int, int]]:
     gc.unfreeze()
 
 
-def test_loading_lasts_until_the_process_is_ready_and_ends_once(usual: tuple[int, int, int]) -> None:
-    ready = False
-    loading = Loading(lambda: ready)
+def test_loading_takes_long_turns_and_its_end_the_usual_ones(usual: tuple[int, int, int]) -> None:
+    loading = Loading()
     loading.begin()
-    loading.look()
-    assert not loading.over
     assert (sys.getswitchinterval(), gc.get_threshold()) == (pytest.approx(LONG), RARELY)
-    ready = True
     gc.unfreeze()
-    loading.look()
-    assert loading.over
+    loading.end()
     assert (sys.getswitchinterval(), gc.get_threshold()) == (pytest.approx(SHORT), usual)
     assert gc.get_freeze_count() > 0, "what was loaded is not walked again"
-    gc.unfreeze()
-    loading.look()
-    assert gc.get_freeze_count() == 0, "what requests leave is not kept for good"

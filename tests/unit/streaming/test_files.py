@@ -42,12 +42,12 @@ from tests.support.streams.exports import (
     dialects,
     read,
     said,
-    sheets,
     summary,
-    systems,
     table,
     values,
 )
+from tests.support.streams.system_exports import systems
+from tests.support.streams.workbooks import sheets
 
 
 def named(export: Export) -> str:

@@ -25,8 +25,9 @@ from streaming.files import (
 )
 from streaming.mappings import MappingFile, MappingFileError, mapping_named, presets
 from streaming.settings import event_mapping
-from tests.support.streams.exports import NOW, Export, systems
+from tests.support.streams.exports import NOW, Export
 from tests.support.streams.foreign_logs import klaviyo
+from tests.support.streams.system_exports import systems
 
 RULES = EventRules()
 

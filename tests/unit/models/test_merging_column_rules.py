@@ -1,0 +1,182 @@
+"""The rules by which values of shards become one: steps add up, counts are exact, halved is halved once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models import dimensions as dim
+from models.features import FEATURES
+from models.merging.column_rules import halved, merged
+from models.merging.memories import counted
+from models.merging.rankers import newton
+from models.merging.touched import Shared
+from models.recommender import RecommenderOptions, new_state
+from models.state import SCHEMA, Column, TableChanges
+from tests import naive
+
+FEW = RecommenderOptions(items=48, users=64, categories=6, brands=4, queries=16)
+
+
+def shared(base: dict[str, Sequence[float]], values: dict[str, Sequence[Sequence[float]]], dtype: str = "f8") -> Shared:
+    """Rows that all parts changed; `values` has each part's value of each row."""
+    rows, parts = len(next(iter(base.values()))), len(next(iter(values.values())))
+    return Shared(
+        np.arange(rows, dtype=np.int32),
+        np.arange(rows) * parts,
+        np.full(rows, parts),
+        np.tile(np.arange(parts, dtype=np.int32), rows),
+        {name: np.array(each, dtype).T.ravel() for name, each in values.items()},
+        {name: np.array(each, dtype) for name, each in base.items()},
+    )
+
+
+def column_of(table: str, column: str) -> Column:
+    return SCHEMA.tables[table].column(column)
+
+
+def no_steps(name: str) -> tuple[int, np.ndarray]:
+    raise AssertionError(f"this rule counts no steps: {name}")
+
+
+POSITIVE = st.floats(0.0, 50.0)
+WEIGHT = st.floats(-3.0, 3.0)
+
+
+@given(base=WEIGHT, before=st.floats(0.001, 50.0), steps=st.lists(st.tuples(WEIGHT, POSITIVE), min_size=2, max_size=5))
+def test_weights_move_as_if_all_steps_came_one_after_another(
+    base: float, before: float, steps: list[tuple[float, float]]
+) -> None:
+    grown = [(weight, before + more) for weight, more in steps]
+    touched = shared(
+        {"bias": [base], "bias_sum": [before]},
+        {
+            "bias": [[weight] for weight, _ in grown],
+            "bias_sum": [[total] for _, total in grown],
+        },
+    )
+    found = merged(touched, column_of("item_factors", "bias"), no_steps)[0]
+    total = merged(touched, column_of("item_factors", "bias_sum"), no_steps)[0]
+    expected = naive.merging.adagrad(base, before, grown, dim.BIAS_START)
+    assert (found, total) == pytest.approx(expected, abs=1e-6)
+
+
+@given(
+    before=st.floats(0.5, 20.0),
+    slopes=st.lists(st.lists(st.floats(-0.05, 0.05), min_size=1, max_size=4), min_size=2, max_size=4),
+)
+def test_small_steps_of_several_parts_are_those_of_one_learner(before: float, slopes: list[list[float]]) -> None:
+    rate, start = dim.FACTOR_RATE, dim.BIAS_START
+    alone = [naive.merging.one_after_another(0.0, before, [part], rate, start) for part in slopes]
+    totals = [before + sum(slope * slope for slope in part) for part in slopes]
+    touched = shared(
+        {"bias": [0.0], "bias_sum": [before]},
+        {
+            "bias": [[weight] for weight in alone],
+            "bias_sum": [[total] for total in totals],
+        },
+    )
+    found = merged(touched, column_of("item_factors", "bias"), no_steps)[0]
+    expected = naive.merging.one_after_another(0.0, before, slopes, rate, start)
+    assert found == pytest.approx(expected, abs=2e-2 * sum(map(len, slopes)) * rate)
+
+
+@given(base=st.floats(-2.0, 4.0), more=st.lists(st.floats(0.0, 3.0), min_size=2, max_size=5))
+def test_decayed_counts_add_up(base: float, more: list[float]) -> None:
+    keys = [base + each for each in more]
+    touched = shared({"key": [base]}, {"key": [[key] for key in keys]})
+    found = merged(touched, column_of("category_stats", "key"), no_steps)[0]
+    assert found == pytest.approx(naive.merging.decayed(base, keys), abs=1e-9)
+
+
+def test_a_popularity_that_shards_lowered_stays_a_number() -> None:
+    touched = shared({"key": [2.0, dim.NEVER]}, {"key": [[1.4, dim.NEVER], [1.3, dim.NEVER], [1.35, 5.0]]})
+    found = merged(touched, column_of("category_stats", "key"), no_steps)
+    assert np.isfinite(found).all()
+    assert found[0] <= 1.3
+    assert found[1] == pytest.approx(5.0)
+
+
+@given(
+    base=st.floats(-5.0, 5.0),
+    values=st.lists(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=6), min_size=2, max_size=4),
+)
+def test_fading_sums_of_evidence_add_up(base: float, values: list[list[float]]) -> None:
+    column = column_of("race", "fading_hits")
+    weight = column.merge.number
+    ends = [naive.merging.fading(base, [part], weight) for part in values]
+    touched = shared({"fading_hits": [base]}, {"fading_hits": [[end] for end in ends]})
+    steps = np.array([len(part) for part in values])
+    found = merged(touched, column, lambda _: (0, steps))[0]
+    assert found == pytest.approx(naive.merging.fading(base, values, weight), abs=1e-9)
+
+
+@given(
+    before=st.integers(0, 2_000),
+    steps=st.lists(st.integers(1, 200), min_size=2, max_size=4),
+    target=st.floats(-3.0, 3.0),
+)
+def test_a_running_mean_takes_as_many_steps_as_all_parts_took(before: int, steps: list[int], target: float) -> None:
+    column = column_of("moments", "mean")
+
+    def stepped(count: int) -> float:
+        value = 1.0
+        for number in range(before + 1, before + count + 1):
+            value += max(1.0 / number, dim.MOMENT_STEP) * (target - value)
+        return value
+
+    touched = shared({"mean": [1.0]}, {"mean": [[stepped(count)] for count in steps]})
+    found = merged(touched, column, lambda _: (before, np.array(steps)))[0]
+    assert found == pytest.approx(stepped(sum(steps)), abs=1e-6)
+
+
+@given(st.lists(st.integers(0, 200), min_size=2, max_size=6), st.integers(0, 2**32 - 201))
+def test_counts_are_exact_and_stay_within_their_type(more: list[int], base: int) -> None:
+    touched = shared({"events": [base]}, {"events": [[base + each] for each in more]}, "u4")
+    found = merged(touched, column_of("item_stats", "events"), no_steps)[0]
+    assert found == min(base + sum(more), 2**32 - 1)
+
+
+def test_counts_never_fall_below_zero() -> None:
+    touched = shared({"returns": [3]}, {"returns": [[1], [0]]}, "u4")
+    assert merged(touched, column_of("item_stats", "returns"), no_steps).tolist() == [0]
+
+
+def test_curvatures_whose_differences_leave_none_are_averaged() -> None:
+    state, rows = new_state(FEW), np.arange(FEATURES, dtype=np.int32)
+    before, weights = np.eye(FEATURES) * 0.01, np.zeros(FEATURES)
+    parts = [
+        {
+            "curvature": TableChanges(rows, {"inverse": np.eye(FEATURES) * 0.03}),
+            "ranker": TableChanges(rows, {"weight": np.full(FEATURES, moved, np.float32)}),
+        }
+        for moved in (1.0, 3.0)
+    ]
+    newton(state, parts, weights, before, np.array([3, 1]))
+    np.testing.assert_allclose(state.tables["curvature"].columns["inverse"], before * 3, atol=1e-12)
+    np.testing.assert_allclose(state.tables["ranker"].columns["weight"][:FEATURES], 1.5, atol=1e-6)
+
+
+def test_signals_that_two_shards_halved_are_halved_once() -> None:
+    base = {"shown": [900.0], "liked": [80.0], "refused": [10.0]}
+    part = [(900.0 + 20) / 2, 40.0, 5.0]
+    touched = shared(base, {name: [[part[at]], [part[at]]] for at, name in enumerate(base)})
+    found = halved(touched, [*base], dim.SIGNALS)
+    assert {name: values.tolist() for name, values in found.items()} == {
+        "shown": [470.0],
+        "liked": [40.0],
+        "refused": [5.0],
+    }
+
+
+def test_a_memory_that_two_shards_halved_is_halved_once() -> None:
+    base = dim.REMEMBERED - 10
+    touched = shared({"total": [base, 50.0]}, {"total": [[(base + 12) / 2, 60.0], [(base + 16) / 2, 55.0]]})
+    found, halvings = counted(touched, column_of("query_stats", "total"))
+    assert found.tolist() == [(base + 28) / 2, 65.0]
+    assert (halvings.parts.tolist(), halvings.keys.tolist()) == ([0, 1], [0, 0])
+    assert (halvings.merged.tolist(), halvings.times.tolist()) == ([0], [1])
