@@ -91,8 +91,12 @@ def _send_foreign(
     public: bool,
 ) -> list[EventOutcome]:
     found = translated(mapping, raw, ctx.clock(), ctx.settings.service.max_events_per_request)
-    complete = _of_a_page if public else ctx.completions.send
-    return send_translated(found, send, complete)
+    outcomes = send_translated(found, send, _of_a_page if public else ctx.completions.send)
+    for outcome in outcomes:
+        # The learner counts those of events of ours. Of these it never sees what the mapping left out.
+        for field in outcome.left_out if outcome.outcome == "accepted" else ():
+            ctx.telemetry.left_out[field].inc()
+    return outcomes
 
 
 def _of_a_page(said: Mapping[str, ItemFacts]) -> dict[str, str]:
