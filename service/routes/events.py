@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Final
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
@@ -13,15 +12,22 @@ from starlette.responses import Response
 
 from models.records import EventMapping, ItemFacts
 from service.context import Context
-from service.http import Caller, EventOutcome, EventsAnswer, Problem, SentEvent, invalid, operation
+from service.http import KEY_PARAMETER, Caller, EventOutcome, EventsAnswer, Problem, SentEvent, operation
 from service.ingest import PUBLIC_FACTS, KafkaUnavailable, beacons, out_of_envelopes, send_translated, split, translated
 from service.ingest.foreign import PARAMETER
-from service.routes.common import admit, answer, away, check_rate, context, none_valid, too_many, writing
+from service.routes.common import (
+    admit,
+    answer,
+    away,
+    check_names,
+    check_rate,
+    context,
+    none_valid,
+    too_many,
+    writing,
+)
 
 router = APIRouter(tags=["events"])
-
-PARAMETERS: Final = (PARAMETER, beacons.PARAMETER)
-"""What the query may hold. A misspelled `mapping` would read records of another shape as events of ours."""
 
 
 @router.post(
@@ -47,11 +53,6 @@ async def post_events(request: Request) -> Response:
     """
     ctx = context(request)
     caller = writer(request)
-    for parameter in request.query_params:
-        if parameter not in PARAMETERS:
-            raise invalid(
-                f"query.{parameter[:80]}", f"only the fields {', '.join(PARAMETERS)}", "a field of another name"
-            )
     public = caller.role == beacons.ROLE
     if public:
         check_beacon(request, ctx, caller)
@@ -106,7 +107,7 @@ def _of_a_page(said: Mapping[str, ItemFacts]) -> dict[str, str]:
 
 def writer(request: Request, role: str = "events") -> Caller:
     """The caller, with `role` or a public key. That may stand in the address: `navigator.sendBeacon` has no headers."""
-    key = request.query_params.get(beacons.PARAMETER)
+    key = request.query_params.get(KEY_PARAMETER)
     if key is None:
         return admit(request, role, also=beacons.ROLE)
     caller = context(request).keys.public(key)
@@ -117,6 +118,7 @@ def writer(request: Request, role: str = "events") -> Caller:
             "The key in the address is not a known public key.",
             "Only a key with role beacon may stand in an address; send other keys in the header X-API-Key.",
         )
+    check_names(request)
     return caller
 
 
