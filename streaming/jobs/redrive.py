@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from models.records import Event
+from models.records import Event, Mentioned, completion_key, encode_item
 from models.records import encode as encode_event
 from models.structs import Prepared
 from streaming.consumer import KafkaSource
@@ -226,7 +226,8 @@ class _Run:
         """The role of the topic to send to, key and value; none for a letter that still cannot be used.
 
         A letter from a topic of another shape is mapped again and goes to `events`: that topic belongs to others. Of a
-        record that holds several events, those that were taken when it was read are not sent again.
+        record that holds several events, those that were taken when it was read are not sent again. What the events say
+        of their items goes to `items`, as completions.
         """
         if (mapping := self._mappings.get(letter.topic)) is not None:
             at = letter.timestamp * 1000
@@ -234,11 +235,17 @@ class _Run:
                 key, value = self._formats.read(letter.topic, letter.key, letter.value, letter.envelope, at)
             except SchemaWaits as waits:
                 raise KafkaTrouble(str(waits)) from waits
-            answers = mapping.events(value, key, at)
+            mentioned = None if letter.public else Mentioned()  # a public key says nothing of items
+            answers = mapping.events(value, key, at, mentioned=mentioned)
             if letter.lines:
                 answers = [answers[line] for line in letter.lines if line < len(answers)]
             events = [answer for answer in answers if isinstance(answer, Event)]
-            return [("events", event.user_id.encode(), encode_event(event)) for event in events]
+            items = {event.item_id for event in events}
+            said = mentioned.take_by_item() if mentioned is not None else {}
+            return [
+                *(("events", event.user_id.encode(), encode_event(event)) for event in events),
+                *(("items", completion_key(item).encode(), encode_item(said[item])) for item in said if item in items),
+            ]
         role = self._roles.get(letter.topic)
         key = letter.key if letter.key is not None or letter.value is not None else b""
         return [] if role is None else [(role, key, letter.value)]
