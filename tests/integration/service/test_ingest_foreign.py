@@ -71,7 +71,8 @@ def test_each_line_of_each_record_has_an_outcome_and_events_of_ours_reach_the_to
         (1, None, "ignored", None),
         (2, None, "rejected", "$.what"),
     ]
-    assert found["outcomes"][2]["left_out"] == ["price"]
+    assert [each.get("left_out") for each in found["outcomes"][:3]] == [None, None, ["price"]]
+    assert served.sample("sluicegate_fields_left_out_total", field="price") == 1
     found_in_topic = [json.loads(value) for _, value in in_topic(settings, "events", 2)]
     sent = sorted(found_in_topic, key=lambda event: str(event["event_id"]))
     assert [(event["event_id"], event["user_id"], event["item_id"], event.get("price")) for event in sent] == [
@@ -133,6 +134,7 @@ def test_facts_in_records_complete_those_of_their_items_and_are_sent_once(served
         assert [each["outcome"] for each in first.json()["outcomes"]] == ["accepted"] * 5
         assert "warning" not in first.text
         assert first.json()["outcomes"][4]["left_out"] == ["brand"]
+        assert served.sample("sluicegate_fields_left_out_total", field="brand") == 1
         assert post(served, "segment", described("tea")).json()["accepted"] == 1
         assert post(served, "segment", described("last", category="c" * 300)).json()["accepted"] == 1
         sent = {key.decode(): json.loads(value or b"") for key, value in in_topic(settings, "items", 3)}
@@ -157,8 +159,10 @@ def test_a_page_describes_no_item_and_is_told(served: Served, settings: Settings
     assert [key.decode() for key, _ in in_topic(settings, "items", 1)] == [completion_key("last")]
 
 
-def test_a_misspelled_parameter_is_refused_by_its_name(served: Served) -> None:
+def test_a_misspelled_parameter_is_refused_by_its_name_and_one_that_is_given_twice(served: Served) -> None:
     headers = {"x-api-key": KEYS["events"], "content-type": "application/json"}
     answer = problem(served.post("/events?maping=segment", content=json.dumps(described("tea")), headers=headers), 422)
     assert "query.maping" in answer["detail"]
-    assert "mapping" in answer["detail"]
+    assert "only the parameters mapping, key" in answer["detail"]
+    twice = served.post("/events?mapping=segment&mapping=web", content=json.dumps(described("tea")), headers=headers)
+    assert "At query.mapping: expected one value" in problem(twice, 422)["detail"]
