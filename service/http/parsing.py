@@ -134,7 +134,7 @@ def _sent(raw: bytes, known: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_parameters(raw: bytes, known: Mapping[str, bool]) -> None:
-    """Check the names in a query string: a misspelled one would be a wish that nobody hears.
+    """Check the names in a query string, so that a misspelled one is noticed.
 
     Args:
         raw: The query string as it was sent.

@@ -80,7 +80,7 @@ async def post_events(request: Request) -> Response:
         except KafkaUnavailable as error:
             ctx.telemetry.events["unavailable"].inc(len(raw))
             raise away(str(error)) from None
-    return _answer(request, ctx, outcomes)
+    return _answer(request, ctx, outcomes, () if mapping is None else mapping.unread)
 
 
 def _send_foreign(
@@ -132,14 +132,14 @@ def check_beacon(request: Request, ctx: Context, caller: Caller) -> None:
         raise too_many(ctx.telemetry, "This page, or this public key, sends too often.", wait)
 
 
-def _answer(request: Request, ctx: Context, outcomes: list[EventOutcome]) -> Response:
+def _answer(request: Request, ctx: Context, outcomes: list[EventOutcome], unread: tuple[str, ...]) -> Response:
     ctx.refused.note("events", outcomes, ctx.clock())
     counts = {name: sum(entry.outcome == name for entry in outcomes) for name in ctx.telemetry.events}
     for name, number in counts.items():
         ctx.telemetry.events[name].inc(number)
     if counts["rejected"] == len(outcomes):
         raise none_valid("events", outcomes, "docs/events.md says what an event is.")
-    return answer(EventsAnswer(request.scope["request_id"], **counts, outcomes=outcomes), 202)
+    return answer(EventsAnswer(request.scope["request_id"], **counts, outcomes=outcomes, unread=unread), 202)
 
 
 __all__ = ["check_beacon", "router", "writer"]

@@ -25,6 +25,7 @@ WEB = MappingSettings(
     fields={"event_type": "what", "user_id": "who", "item_id": "lines[*].sku", "event_id": "id", "price": "lines[*].p"},
     types={"BUY": "purchase", "LOOK": "click", "PING": "none"},
 )
+STOCK = WEB.model_copy(update={"name": "stock", "fields": WEB.fields | {"available": "lines[*].there", "rating": "r"}})
 
 
 def timed(mapping: MappingSettings) -> MappingSettings:
@@ -34,7 +35,7 @@ def timed(mapping: MappingSettings) -> MappingSettings:
 @pytest.fixture
 def served(settings: Settings) -> Iterator[Served]:
     ensure_topics(settings)
-    named = open_to_pages(settings).model_copy(update={"mapping": (timed(WEB),)})
+    named = open_to_pages(settings).model_copy(update={"mapping": (timed(WEB), timed(STOCK))})
     with connected(named, trusted=False) as running:
         yield running
 
@@ -80,6 +81,9 @@ def test_each_line_of_each_record_has_an_outcome_and_events_of_ours_reach_the_to
         ("o1:3", "7", "pot", None),
     ]
     assert began <= sent[0]["timestamp"] <= time.time(), "the time of the request stands for that of the record"
+    assert "unread" not in found
+    said = post(served, "stock", {"what": "LOOK", "who": 7, "r": 5, "lines": [{"sku": "tea", "there": False}]}).json()
+    assert (said["accepted"], said["unread"]) == (1, ["available", "rating"])
 
 
 def test_a_preset_is_named_as_it_is_and_another_name_is_answered_with_those_there_are(served: Served) -> None:
@@ -93,7 +97,7 @@ def test_a_preset_is_named_as_it_is_and_another_name_is_answered_with_those_ther
     assert post(served, "segment", track).json()["accepted"] == 1
     assert post(served, "segment", track | {"event": "Signed Up"}).json()["ignored"] == 1
     detail = problem(post(served, "segmnt", track), 404)["detail"]
-    assert detail.startswith("There is no mapping 'segmnt'; there are web, cloudevents, ga4, gorse, ")
+    assert detail.startswith("There is no mapping 'segmnt'; there are web, stock, cloudevents, ga4, gorse, ")
 
 
 def test_records_that_are_all_refused_are_a_problem_with_the_place_in_them(served: Served) -> None:
