@@ -30,8 +30,18 @@ from models.records.foreign_values import (
 from models.records.paths import MISSING, Line, Lists, Path, suffix
 from models.records.rejections import MARK, Rejection, describe, unparsable, unwrapped
 from models.records.skips import skips_of, why_skipped
-from models.records.transforms import IDS, NUMBERS, chained, nested, tags_of, transform
-from models.records.type_words import NO_EVENT, NOTHING, TypeWords, check_types
+from models.records.transforms import (
+    IDS,
+    NO_EVENT,
+    NOTHING,
+    NUMBERS,
+    TypeWords,
+    chained,
+    check_types,
+    nested,
+    tags_of,
+    transform,
+)
 
 FIELDS: Final = (
     "event_type",

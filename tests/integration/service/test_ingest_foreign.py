@@ -141,10 +141,11 @@ def test_facts_in_records_complete_those_of_their_items_and_are_sent_once(served
         assert served.sample("sluicegate_fields_left_out_total", field="brand") == 1
         assert post(served, "segment", described("tea")).json()["accepted"] == 1
         assert post(served, "segment", described("last", category="c" * 300)).json()["accepted"] == 1
-        sent = {key.decode(): json.loads(value or b"") for key, value in in_topic(settings, "items", 3)}
-        assert sent == {
-            completion_key("tea"): {"category": "drinks", "price": 3.5, "title": "Green tea"},
-            completion_key("cup"): {"category": "drinks", "price": 3.5, "title": "Green tea"},
+        assert post(served, "segment", described("tea", brand="Kyusu", category="food")).json()["accepted"] == 1
+        sent = {key.decode(): json.loads(value or b"") for key, value in in_topic(settings, "items", 4)}
+        assert sent == {  # compaction keeps the newest record of a key, so it says what those before it said
+            completion_key("tea"): {"category": "drinks", "price": 3.5, "title": "Green tea", "brand": "Kyusu"},
+            completion_key("cup"): {"category": "drinks", "price": 3.5, "title": "Cup"},
             completion_key("last"): {"price": 3.5, "title": "Green tea"},
         }
     finally:
