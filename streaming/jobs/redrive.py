@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from models.records import Event, Mentioned, completion_key, encode_item
+from models.records import Event, ItemFacts, Mentioned, completed, completion_key, encode_item
 from models.records import encode as encode_event
 from models.structs import Prepared
 from streaming.consumer import KafkaSource
@@ -170,6 +170,7 @@ class _Run:
         self._pending: list[tuple[int, str, int, list[Delivery | RecordRefused]]] = []
         # A learner that crashed may have written a letter twice: the place of the original shows it.
         self._origins: set[tuple[str, int, int]] = set()
+        self._facts: dict[str, ItemFacts] = {}
 
     def go(self, reason: str | None, limit: int | None, dry_run: bool) -> None:
         self._source.assign({})
@@ -244,11 +245,16 @@ class _Run:
             said = mentioned.take_by_item() if mentioned is not None else {}
             return [
                 *(("events", event.user_id.encode(), encode_event(event)) for event in events),
-                *(("items", completion_key(item).encode(), encode_item(said[item])) for item in said if item in items),
+                *(self._completion(item, facts) for item, facts in said.items() if item in items),
             ]
         role = self._roles.get(letter.topic)
         key = letter.key if letter.key is not None or letter.value is not None else b""
         return [] if role is None else [(role, key, letter.value)]
+
+    def _completion(self, item: str, facts: ItemFacts) -> Sendable:
+        """Facts of an item, with those of the letters before: compaction keeps the newest record of a key alone."""
+        self._facts[item] = completed(self._facts.get(item, facts), facts)
+        return "items", completion_key(item).encode(), encode_item(self._facts[item])
 
     def _remember(self) -> None:
         """Commit how far each reason has come, up to the last letter that the broker confirmed or refused for good."""
