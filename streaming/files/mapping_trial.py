@@ -52,8 +52,8 @@ def tried(name: str, mapping: EventMapping, samples: Sequence[Sampled], ahead: f
     known: dict[str, set[str]] = {}
     for number, sample in enumerate(samples, 1):
         left_out, skipped = Counter[str](), Counter[str]()
-        mentioned, by_line = Mentioned(), dict[int, tuple[str, ...]]()
-        answers = mapping.events(sample.value, sample.key, sample.timestamp, left_out, mentioned, skipped, by_line)
+        mentioned = Mentioned()
+        answers = mapping.events(sample.value, sample.key, sample.timestamp, left_out, mentioned, skipped)
         said = mentioned.take_by_item()
         for item, facts in said.items():
             survey.items += item not in known
@@ -67,7 +67,7 @@ def tried(name: str, mapping: EventMapping, samples: Sequence[Sampled], ahead: f
         several = len(answers) > 1
         for part, answer in enumerate(answers, 1):
             place = f"{sample.place}, event {part} of {len(answers)}" if several else sample.place
-            records.append(_result(place, answer, said, by_line.get(part - 1, ()), why))
+            records.append(_result(place, answer, said, () if several else left_out, why))
     counted = {outcome: sum(outcome in each for each in records) for outcome in ("event", "refusal")}
     layout = Layout(default_type=mapping.default_type, constants=dict(mapping.constants), preset=name)
     return {
