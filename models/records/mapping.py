@@ -383,11 +383,6 @@ class EventMapping:
         """
         for field, value in self.constants.items():
             ours.setdefault(field, value)
-        for field in [field for field, value in ours.items() if type(value) is Unusable]:
-            if field in _NEEDED_IDS or field in NEEDED:
-                return self.unusable(field, ours[field], line)
-            del ours[field]
-            left_out[field] += 1
         word = ours.get("event_type")
         if type(word) is str:
             ours["event_type"] = self._words.type_of(word)
@@ -395,6 +390,13 @@ class EventMapping:
             ours["event_type"] = NO_EVENT
         elif word is None and self.default_type is not None:
             ours["event_type"] = self.default_type
+        if ours.get("event_type") == NO_EVENT:
+            return None
+        for field in [field for field, value in ours.items() if type(value) is Unusable]:
+            if field in _NEEDED_IDS or field in NEEDED:
+                return self.unusable(field, ours[field], line)
+            del ours[field]
+            left_out[field] += 1
         return None
 
     def type_of(self, word: str) -> str:

@@ -57,6 +57,7 @@ def test_a_nested_record_becomes_an_event_of_ours() -> None:
 
 def test_a_word_of_theirs_that_is_no_event_is_passed_over_and_numbers_are_words_too() -> None:
     assert read({"action": {"kind": "HEARTBEAT"}}) is None
+    assert read(record(action={"kind": "HEARTBEAT"}, meta={"occurred": "soon"})) is None, "nothing else is asked of it"
     cart = read(record(action={"kind": 7}))
     assert isinstance(cart, Event)
     assert cart.kind == 2

@@ -80,7 +80,7 @@ def test_a_mapping_file_may_be_settings_with_one_mapping_and_may_build_on_a_pres
 
 @pytest.mark.parametrize("name", ["click", "search", "page_view"])
 def test_what_ga4_measures_by_itself_is_no_event_of_an_item(name: str) -> None:
-    measured = {"event_name": name, "event_timestamp": int(NOW * 1000), "user_pseudo_id": "1.2", "items": []}
+    measured = {"event_name": name, "event_timestamp": int(NOW * 1e6), "user_pseudo_id": "1.2", "items": []}
     assert event_mapping(mapping_named("ga4"), RULES).event(json.dumps(measured).encode(), None, NOW) is None
 
 
