@@ -148,13 +148,19 @@ def check_parameters(raw: bytes, known: Mapping[str, bool]) -> None:
     ...     check_parameters(b"m=3", {"n": False})
     ... except Problem as problem:
     ...     print(problem)
-    At query.m: expected only the parameters n, found a parameter of another name.
+    At query.m: expected one of the parameters n, found a parameter of another name.
     """
     seen: set[str] = set()
     for name, _ in _pairs(raw):
         if name not in known:
-            allowed = f"only the parameters {', '.join(known)}" if known else "no parameters"
-            raise invalid(f"query.{name[:80]}", allowed, "a parameter of another name")
+            path, found = f"query.{name[:80]}", "a parameter of another name"
+            expected = f"one of the parameters {', '.join(known)}" if known else "no parameters"
+            raise Problem(
+                "invalid",
+                f"At {path}: expected {expected}, found {found}.",
+                f"Leave {name[:80]!r} out, or spell it as it is meant.",
+                errors=[{"path": path, "expected": expected, "found": found}],
+            )
         if name in seen and not known[name]:
             raise invalid(f"query.{name}", "one value", "more than one")
         seen.add(name)

@@ -168,6 +168,6 @@ def test_a_misspelled_parameter_is_refused_by_its_name_and_one_that_is_given_twi
     headers = {"x-api-key": KEYS["events"], "content-type": "application/json"}
     answer = problem(served.post("/events?maping=segment", content=json.dumps(described("tea")), headers=headers), 422)
     assert "query.maping" in answer["detail"]
-    assert "only the parameters mapping, key" in answer["detail"]
+    assert "one of the parameters mapping, key" in answer["detail"]
     twice = served.post("/events?mapping=segment&mapping=web", content=json.dumps(described("tea")), headers=headers)
     assert "At query.mapping: expected one value" in problem(twice, 422)["detail"]
