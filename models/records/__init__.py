@@ -16,7 +16,6 @@ from models.records.completions import (
     completed,
     completed_by,
     completion_key,
-    mask_of,
     named,
     only_completed,
 )
@@ -183,7 +182,6 @@ __all__ = [
     "is_empty",
     "is_odd",
     "item_key",
-    "mask_of",
     "named",
     "normalised",
     "number_of",

@@ -30,7 +30,18 @@ from models.records.foreign_values import (
 from models.records.paths import MISSING, Line, Lists, Path, suffix
 from models.records.rejections import MARK, Rejection, describe, unparsable, unwrapped
 from models.records.skips import skips_of, why_skipped
-from models.records.transforms import IDS, NUMBERS, chained, nested, tags_of, transform
+from models.records.transforms import (
+    IDS,
+    NO_EVENT,
+    NOTHING,
+    NUMBERS,
+    TypeWords,
+    chained,
+    check_types,
+    nested,
+    tags_of,
+    transform,
+)
 
 FIELDS: Final = (
     "event_type",
@@ -54,13 +65,6 @@ NEEDED: Final = ("event_type", "user_id", "timestamp")
 KEY, TIME = "@key", "@time"
 """In place of a path: the record's key, and Kafka's time of the record."""
 
-NO_EVENT: Final = "none"
-"""In place of a type: records with this word are skipped."""
-
-NOTHING: Final = "@nothing"
-"""In place of a word: records without a value, or with nothing at the path of the type, as a delete in a change stream
-has. It can be mapped to NO_EVENT only."""
-
 MAX_LINES: Final = 500
 """Events that one record of a topic or a request can become: what is written of one record to Redis stays one script.
 Files have no such bound."""
@@ -74,7 +78,8 @@ class EventMapping:
     Args:
         rules: the shop's configuration of events.
         fields: our field -> path in the foreign record, or KEY, or TIME.
-        types: foreign word, or NOTHING -> our type, or NO_EVENT. Words that are not listed must be types of ours.
+        types: foreign word, or NOTHING -> our type, or NO_EVENT. Words that are not listed, in any case, must be types
+            of ours.
         constants: our field -> value, for fields that the foreign record does not have.
         time: "auto" (RFC 3339, or a number of seconds or milliseconds), one of UNITS, EXCEL, or a format of strptime.
         zone: time zone of times that name none.
@@ -128,12 +133,10 @@ class EventMapping:
         one_by_one: bool = False,
     ) -> None:
         self._own_places = own_places
-        self._rules, self._types, self.constants = rules, dict(types or {}), dict(constants or {})
-        self.default_type, self._unknown_type = default_type, unknown_type
-        self._skips_nothing = NOTHING in self._types
-        known = (*FIELDS, *also)
-        _check_names(fields, self.constants, known, default_type)
-        _check_types(self._types | {"default_type": default_type, "unknown_type": unknown_type}, rules)
+        self._rules, self.constants, self.default_type = rules, dict(constants or {}), default_type
+        _check_names(fields, self.constants, (*FIELDS, *also), default_type)
+        self._words = TypeWords(dict(types or {}), rules, unknown_type)
+        check_types({"default_type": default_type}, rules)
         self.unread = _unread(fields) if one_by_one else ()
         """Fields of the mapping that are facts of items, which it does not read."""
         fields = {field: text for field, text in fields.items() if field not in self.unread}
@@ -238,6 +241,7 @@ class EventMapping:
         left_out: Counter[str] | None = None,
         mentioned: Mentioned | None = None,
         skipped: Counter[str] | None = None,
+        by_line: dict[int, tuple[str, ...]] | None = None,
     ) -> list[Event | Rejection | None]:
         """Makes the events of a record, at least one outcome. Never raises on input.
 
@@ -248,9 +252,10 @@ class EventMapping:
             left_out: as of `event`; also facts of items.
             mentioned: takes what the events say of their items.
             skipped: counts the lines that are no events for what a field of theirs says, by the reason.
+            by_line: takes what is counted in `left_out`, by the place of its event in the answer.
         """
         most = self.at_most(raw)
-        if not raw and self._skips_nothing:
+        if not raw and self._words.skips_nothing:
             return [None]
         if raw is None:
             return [Rejection("empty", "$", "a JSON object", "no value")]
@@ -268,9 +273,9 @@ class EventMapping:
             return [Rejection("nesting", "$", "a JSON object", "values nested too deep to parse")]
         except msgspec.DecodeError as error:
             return [Rejection("not_json", "$", "a JSON object", str(error).removeprefix("JSON is malformed: "))]
-        if document is None and self._skips_nothing:
+        if document is None and self._words.skips_nothing:
             return [None]
-        return self.of_document(document, key, timestamp_ms, left_out, most, mentioned, skipped)
+        return self.of_document(document, key, timestamp_ms, left_out, most, mentioned, skipped, by_line)
 
     def of_document(
         self,
@@ -281,6 +286,7 @@ class EventMapping:
         most: int = MAX_LINES,
         mentioned: Mentioned | None = None,
         skipped: Counter[str] | None = None,
+        by_line: dict[int, tuple[str, ...]] | None = None,
     ) -> list[Event | Rejection | None]:
         """Makes the events of a record whose value is decoded already, into what JSON could hold.
 
@@ -292,22 +298,30 @@ class EventMapping:
             most: events that it may become, as `at_most` said; one that would become more is refused whole.
             mentioned: as of `events`.
             skipped: as of `events`.
+            by_line: as of `events`.
         """
         lines = (list(itertools.islice(self.lists.lines(document), most + 1)) if self.lists else []) or [()]
         if len(lines) > most:
             return [Rejection("bad_value", self.lists.names[-1], f"at most {most} of them in one record", "more")]
         found: list[Event | Rejection | None] = []
-        for line in lines:
+        dropped: Counter[str] = Counter()
+        for place, line in enumerate(lines):
             if why := why_skipped(self.skips, document, line):
                 found.append(None)
                 if skipped is not None:
                     skipped[why] += 1
-            else:
-                found.append(self._made(document, line, key, timestamp_ms, left_out))
-        if mentioned is not None and self.completes:
-            for line, event in zip(lines, found, strict=True):
-                if type(event) is Event and event.item_id is not None and mentioned.missing(event.item_id, self._mask):
-                    self._complete_item(document, line, (key, timestamp_ms), event, left_out, mentioned)
+                continue
+            event = self._made(document, line, key, timestamp_ms, dropped)
+            found.append(event)
+            if type(event) is Event:
+                if mentioned is not None and self.completes and event.item_id is not None:
+                    around = key, timestamp_ms
+                    self._complete_item(document, line, around, event, event.item_id, dropped, mentioned)
+                if dropped and left_out is not None:
+                    left_out.update(dropped)
+                if dropped and by_line is not None:
+                    by_line[place] = tuple(dropped)
+            dropped.clear()
         return found
 
     def _complete_item(
@@ -316,12 +330,14 @@ class EventMapping:
         line: Line,
         around: tuple[bytes | None, float],
         event: Event,
-        left_out: Counter[str] | None,
+        item_id: str,
+        left_out: Counter[str],
         mentioned: Mentioned,
     ) -> None:
         """Note what an event says of its item; `around` are the key and the time of the record."""
-        assert event.item_id is not None, "the caller has looked"
-        missing = mentioned.missing(event.item_id, self._mask)
+        missing = mentioned.missing(item_id, self._mask)
+        if not missing:
+            return
         found: dict[str, Any] = {}
         for field in self._described:
             if not missing & mask_of((field,)):
@@ -332,18 +348,17 @@ class EventMapping:
                 value = _from_record(path, *around) if isinstance(path, str) else path.find(document, line)
                 value = None if value is MISSING else self.readers[field](value)
             if isinstance(value, Unusable):
-                if left_out is not None:
-                    left_out[field] += 1
+                left_out[field] += 1
             elif value is not None:
                 found[field] = value
         if event.price is not None and missing & mask_of(("price",)):
             found["price"] = event.price
-        facts = completion(event.item_id, found, left_out)
+        facts = completion(item_id, found, left_out)
         if facts is not None:
-            mentioned.add(event.item_id, facts)
+            mentioned.add(item_id, facts)
 
     def _made(
-        self, document: Any, line: Line, key: bytes | None, timestamp_ms: float, left_out: Counter[str] | None
+        self, document: Any, line: Line, key: bytes | None, timestamp_ms: float, left_out: Counter[str]
     ) -> Event | Rejection | None:
         ours: dict[str, Any] = {}
         for field, path in self._event_paths.items():
@@ -360,7 +375,7 @@ class EventMapping:
             return None
         return self._in_their_words(decode(written(ours), self._rules, left_out), word, line)
 
-    def _complete(self, ours: dict[str, Any], line: Line, left_out: Counter[str] | None) -> Rejection | None:
+    def _complete(self, ours: dict[str, Any], line: Line, left_out: Counter[str]) -> Rejection | None:
         """Fills in constants and our type, in place; an unusable optional field is removed.
 
         Returns:
@@ -368,30 +383,25 @@ class EventMapping:
         """
         for field, value in self.constants.items():
             ours.setdefault(field, value)
+        word = ours.get("event_type")
+        if type(word) is str:
+            ours["event_type"] = self._words.type_of(word)
+        elif word is None and self._words.skips_nothing:
+            ours["event_type"] = NO_EVENT
+        elif word is None and self.default_type is not None:
+            ours["event_type"] = self.default_type
+        if ours.get("event_type") == NO_EVENT:
+            return None
         for field in [field for field, value in ours.items() if type(value) is Unusable]:
             if field in _NEEDED_IDS or field in NEEDED:
                 return self.unusable(field, ours[field], line)
             del ours[field]
-            if left_out is not None:
-                left_out[field] += 1
-        word = ours.get("event_type")
-        if type(word) is str:
-            ours["event_type"] = self.type_of(word)
-        elif word is None and self._skips_nothing:
-            ours["event_type"] = NO_EVENT
-        elif word is None and self.default_type is not None:
-            ours["event_type"] = self.default_type
+            left_out[field] += 1
         return None
 
     def type_of(self, word: str) -> str:
         """Our type for a word of theirs; the word itself when there is none."""
-        kinds = self._rules.kinds
-        found = self._types.get(word)
-        if found is None:
-            found = word if word in kinds else self._types.get(word.casefold(), word.casefold())
-            if found not in kinds and found != NO_EVENT:
-                found = self._unknown_type or word
-        return found
+        return self._words.type_of(word)
 
     def unusable(self, field: str, value: Unusable, line: Line = ()) -> Rejection:
         """Rejects a record for a value that it cannot be without."""
@@ -467,15 +477,6 @@ def _check_names(
         raise ValueError(f"{both[0]} is in fields and in constants: keep one of them")
     if "timestamp" in constants:
         raise ValueError('timestamp cannot be a constant: timestamp = "@time" takes the time Kafka has for the record')
-
-
-def _check_types(types: Mapping[str, str | None], rules: EventRules) -> None:
-    if types.get(NOTHING, NO_EVENT) != NO_EVENT:
-        raise ValueError(f'types: "{NOTHING}" can only be mapped to {NO_EVENT}: such a record names no event')
-    for word, name in types.items():
-        if name is not None and name != NO_EVENT and name not in rules.kinds:
-            known = ", ".join([*rules.kinds, f"and {NO_EVENT} to pass records over"])
-            raise ValueError(f"types: {word!r} is mapped to {name!r}, which is no event type: {known}")
 
 
 __all__ = ["FACTS", "FIELDS", "KEY", "NOTHING", "NO_EVENT", "TIME", "EventMapping", "Path", "parsed"]

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from models.records.foreign_values import id_of, is_empty
+from models.records.foreign_values import id_of, is_empty, number_of
 from models.records.paths import MISSING, Line, Path
 
 ANY: Final = "*"
-"""Among the values: every value but none."""
+"""Among the values: every value but one that says no: none at all, an empty list, false, zero, and the same in text."""
+
+_NO: Final = frozenset({"false", "no", "0000-00-00", "0000-00-00 00:00:00", "0000-00-00t00:00:00z"})
+"""Words of fields such as `cancelled_at` and `refunded` that say no. The zeros are MySQL's date of nothing."""
 
 
 class Skip:
@@ -25,8 +28,10 @@ class Skip:
     >>> status, cancelled = Skip("status", ["refunded"]), Skip("cancelled_at", [ANY])
     >>> status.why("Refunded "), cancelled.why("2026-01-02T10:00:00Z")
     ('status is refunded', 'cancelled_at has a value')
-    >>> status.why("paid"), cancelled.why(None), cancelled.why("NULL")
-    ('', '', '')
+    >>> status.why("paid"), cancelled.why(None), cancelled.why("NULL"), cancelled.why(False), cancelled.why("0.00")
+    ('', '', '', '', '')
+    >>> Skip("test", ["false"]).why(False)
+    'test is false'
     """
 
     def __init__(self, text: str, values: Iterable[str]) -> None:
@@ -45,7 +50,7 @@ class Skip:
         word = _word(value)
         if word in self._values:
             return f"{self._text} is {word}"
-        return f"{self._text} has a value" if ANY in self._values else ""
+        return f"{self._text} has a value" if ANY in self._values and not _says_no(value, word) else ""
 
 
 def skips_of(said: Mapping[str, Iterable[str]], lists: tuple[str, ...]) -> tuple[Skip, ...]:
@@ -70,6 +75,10 @@ def why_skipped(skips: Iterable[Skip], document: Any, line: Line) -> str:
         if value is not MISSING and (why := skip.why(value)):
             return why
     return ""
+
+
+def _says_no(value: object, word: str) -> bool:
+    return value == 0 or word in _NO or number_of(word) == 0
 
 
 def _word(value: object) -> str:

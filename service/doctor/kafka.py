@@ -91,6 +91,10 @@ def _topics(settings: Settings, facts: LogFacts) -> Iterator[Finding]:
             yield Finding(check, state, f"topic {settings.topic(role)!r} does not exist", mend)
         else:
             yield from _topic(check, role, topic, facts, settings)
+    for name in facts.missing:
+        mend = f"kafka-topics.sh --bootstrap-server {settings.kafka.bootstrap} --create --topic {name}"
+        text = f"topic {name!r} of a mapping does not exist: the learner waits for it, and learns nothing meanwhile"
+        yield Finding("kafka.topic.mapped", "failure", text, mend)
 
 
 def _topic(check: str, role: Role, topic: TopicFacts, facts: LogFacts, settings: Settings) -> Iterator[Finding]:

@@ -54,8 +54,8 @@ from service.http.data_answers import (
 from service.http.edge import Edge
 from service.http.local import check as check_local
 from service.http.local import is_loopback
-from service.http.openapi import operation
-from service.http.parsing import decode_body, decode_query, whole_number
+from service.http.openapi import KEY_PARAMETER, operation, parameters_of
+from service.http.parsing import check_parameters, decode_body, decode_query, whole_number
 from service.http.problems import NEXT, TITLES, Problem, invalid
 from service.http.request_options import RequestOptions
 from service.http.schemas import (
@@ -93,6 +93,7 @@ from service.http.schemas import (
 from service.http.traced import Traced
 
 __all__ = [
+    "KEY_PARAMETER",
     "MAX_CANDIDATES",
     "MAX_FILTER",
     "MAX_ID",
@@ -175,6 +176,7 @@ __all__ = [
     "ask_from_query",
     "batch_from_body",
     "check_local",
+    "check_parameters",
     "checked",
     "compared_from_body",
     "content_type",
@@ -184,5 +186,6 @@ __all__ = [
     "invalid",
     "is_loopback",
     "operation",
+    "parameters_of",
     "whole_number",
 ]

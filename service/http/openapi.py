@@ -29,6 +29,9 @@ NAMED: Final = r"^[^\u0000-\u001f\u007f-\u009f]+$"
 """Pattern of ids: no control characters."""
 ID: Final[dict[str, Any]] = {"type": "string", "minLength": 1, "maxLength": MAX_ID, "pattern": NAMED}
 
+KEY_PARAMETER: Final = "key"
+"""Query parameter with a public key: `navigator.sendBeacon` cannot set headers."""
+
 PATHS: Final = {
     "user_id": ("The shop's id of the user.", "ann"),
     "item_id": ("The shop's id of the item.", "teapot-1"),
@@ -40,6 +43,8 @@ PATHS: Final = {
 
 _named: Final[dict[type, None]] = {ItemFacts: None, SentEvent: None, SentItem: None}
 """Types of bodies and answers, each once; filled while the route modules are imported."""
+_parameters: Final[dict[str, dict[str, bool]]] = {}
+"""Whether each query parameter may be repeated, by the name of the operation; filled like `_named`."""
 _REF: Final = "#/components/schemas/{name}"
 
 
@@ -111,9 +116,12 @@ def operation(
         extra["security"] = [{"key": []}, {"bearer": []}, *([{"public": []}] if public else [])]
     if parameters:
         extra["parameters"] = [
-            {"name": name, "in": "query", "description": text, "schema": msgspec.json.schema(kind)}
-            for name, (kind, text) in parameters.items()
+            {"name": parameter, "in": "query", "description": text, "schema": msgspec.json.schema(kind)}
+            for parameter, (kind, text) in parameters.items()
         ]
+    _parameters[name] = {each["name"]: each["schema"].get("type") == "array" for each in extra.get("parameters", ())}
+    if public:
+        _parameters[name][KEY_PARAMETER] = False
     if body is not None:
         extra["requestBody"] = {"required": True, "content": {"application/json": _content(body)}}
     if lines is not None:
@@ -145,6 +153,11 @@ def operation(
         "status_code": status,
         "response_class": Response,
     }
+
+
+def parameters_of(name: str) -> Mapping[str, bool]:
+    """The query parameters of an operation, and whether each may be repeated."""
+    return _parameters[name]
 
 
 def _content(kind: type) -> dict[str, Any]:
@@ -185,7 +198,7 @@ def document(routes: Sequence[BaseRoute], about: Mapping[str, Any], prefix: str 
     components["securitySchemes"] = {
         "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
         "bearer": {"type": "http", "scheme": "bearer"},
-        "public": {"type": "apiKey", "in": "query", "name": "key", "description": "A key with role beacon."},
+        "public": {"type": "apiKey", "in": "query", "name": KEY_PARAMETER, "description": "A key with role beacon."},
     }
     found["servers"] = [{"url": prefix or "/"}]
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(found))  # as readers get it: lists, not tuples
@@ -235,4 +248,4 @@ def _refine(types: dict[str, Any]) -> None:
                 schema |= {"minimum": int(EARLIEST), "maximum": int(LATEST * 1000)}
 
 
-__all__ = ["ProblemDocument", "ValueProblem", "document", "operation"]
+__all__ = ["KEY_PARAMETER", "ProblemDocument", "ValueProblem", "document", "operation", "parameters_of"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl
@@ -115,11 +116,7 @@ def decode_query(raw: bytes, kind: type[T], begin: RequestOptions = PLAIN, /, **
 def _sent(raw: bytes, known: dict[str, Any]) -> dict[str, Any]:
     """What a query string says, by name."""
     values: dict[str, Any] = dict(known)
-    try:
-        pairs = parse_qsl(raw.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
-    except ValueError:
-        raise invalid("query", f"at most {MAX_PARAMETERS} parameters", "more") from None
-    for name, value in pairs:
+    for name, value in _pairs(raw):
         if name in LISTS:
             values.setdefault(name, []).extend(part for part in value.split(",") if part)
         elif name == "filter":  # a value may hold commas
@@ -134,6 +131,47 @@ def _sent(raw: bytes, known: dict[str, Any]) -> dict[str, Any]:
         else:
             values[name] = value
     return values
+
+
+def check_parameters(raw: bytes, known: Mapping[str, bool]) -> None:
+    """Check the names in a query string, so that a misspelled one is noticed.
+
+    Args:
+        raw: The query string as it was sent.
+        known: Whether a parameter may be repeated, by its name.
+
+    Raises:
+        Problem: A parameter has another name, or one that has one value is repeated.
+
+    >>> check_parameters(b"n=3&exclude=a&exclude=b", {"n": False, "exclude": True})
+    >>> try:
+    ...     check_parameters(b"m=3", {"n": False})
+    ... except Problem as problem:
+    ...     print(problem)
+    At query.m: expected one of the parameters n, found a parameter of another name.
+    """
+    seen: set[str] = set()
+    for name, _ in _pairs(raw):
+        if name not in known:
+            path, found = f"query.{name[:80]}", "a parameter of another name"
+            expected = f"one of the parameters {', '.join(known)}" if known else "no parameters"
+            raise Problem(
+                "invalid",
+                f"At {path}: expected {expected}, found {found}.",
+                f"Leave {name[:80]!r} out, or spell it as it is meant.",
+                errors=[{"path": path, "expected": expected, "found": found}],
+            )
+        if name in seen and not known[name]:
+            raise invalid(f"query.{name}", "one value", "more than one")
+        seen.add(name)
+
+
+def _pairs(raw: bytes) -> list[tuple[str, str]]:
+    """Name and value of each parameter."""
+    try:
+        return parse_qsl(raw.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
+    except ValueError:
+        raise invalid("query", f"at most {MAX_PARAMETERS} parameters", "more") from None
 
 
 def _misfit(message: str, kind: Any, root: str = "$") -> Problem:
@@ -173,4 +211,4 @@ def whole_number(text: str, path: str, low: int, high: int) -> int:
     return int(text)
 
 
-__all__ = ["decode_body", "decode_query", "whole_number"]
+__all__ = ["check_parameters", "decode_body", "decode_query", "whole_number"]

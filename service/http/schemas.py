@@ -255,7 +255,11 @@ class EventOutcome(Struct, metaclass=Prepared, omit_defaults=True):
 
 
 class EventsAnswer(Struct, metaclass=Prepared, omit_defaults=True):
-    """The outcomes of the events of one request, in their order. `ignored` counts them where a mapping was named."""
+    """The outcomes of the events of one request, in their order.
+
+    Where a mapping was named, `ignored` counts the records that it makes no event, and `unread` names those of its
+    fields that are facts of items which no event says: send them as item facts.
+    """
 
     request_id: str
     accepted: int
@@ -263,6 +267,7 @@ class EventsAnswer(Struct, metaclass=Prepared, omit_defaults=True):
     unavailable: int
     outcomes: list[EventOutcome]
     ignored: int = 0
+    unread: tuple[str, ...] = ()
 
 
 class SentItem(Struct, metaclass=Prepared, frozen=True):

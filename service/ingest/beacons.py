@@ -18,9 +18,6 @@ ROLE: Final = "beacon"
 """Role of a key that may stand in a page: it writes events of `service.beacon_types`, joins ids that the shop's server
 has signed, and asks for recommendations where `service.beacon_recommend` says so."""
 
-PARAMETER: Final = "key"
-"""Query parameter with the key: `navigator.sendBeacon` cannot set headers."""
-
 VISITOR: Final = re.compile(r"v-[0-9a-f]{32}")
 """Ids that a public key may ask for: 128 random bits, which nobody guesses. A user's number or address can be guessed,
 and recommendations tell what somebody was looking at; a page goes on with the visitor's id after a login."""
@@ -98,4 +95,4 @@ class Beacons:
         return self._by_address.take(f"{key} {address}", 1.0, now) or self._by_key.take(key, 1.0, now)
 
 
-__all__ = ["PARAMETER", "ROLE", "VISITOR", "Beacons"]
+__all__ = ["ROLE", "VISITOR", "Beacons"]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
-from models.records import ItemFacts, completed, completion_key, encode_item, mask_of, named
+from models.records import ItemFacts, completed, completion_key, encode_item, only_completed
 from service.ingest.publisher import EventPublisher, KafkaUnavailable, Outgoing
 
 ON_ITS_WAY: Final = 10.0
@@ -38,7 +38,7 @@ class Completions:
 
     def __init__(self, publisher: EventPublisher, known: Known, clock: Callable[[], float] = time.monotonic) -> None:
         self._publisher, self._known, self._clock = publisher, known, clock
-        self._sent: dict[str, tuple[int, float]] = {}
+        self._sent: dict[str, tuple[ItemFacts, float]] = {}
         self._paused = float("-inf")
 
     def send(self, said: Mapping[str, ItemFacts]) -> dict[str, str]:
@@ -56,7 +56,9 @@ class Completions:
             return {}
         if now < self._paused:
             return dict.fromkeys((item for item, _ in new), _warning("Kafka took none a moment ago"))
-        records = [Outgoing(completion_key(item), encode_item(facts)) for item, facts in new]
+        # Compaction keeps the newest record of a key: it has to say what those before it said.
+        whole = [(item, self._whole(item, facts, now)) for item, facts in new]
+        records = [Outgoing(completion_key(item), encode_item(facts)) for item, facts in whole]
         try:
             troubles = self._publisher.deliver("items", records)
         except KafkaUnavailable as error:
@@ -65,11 +67,7 @@ class Completions:
         lost = {item: _warning(str(why)) for (item, _), why in zip(new, troubles, strict=True) if why is not None}
         if len(self._sent) + len(new) > MOST:
             self._sent.clear()
-        for item, facts in new:
-            if item not in lost:
-                before, until = self._sent.get(item, (0, 0.0))
-                mask = mask_of(named(facts)) | (before if until > now else 0)
-                self._sent[item] = (mask, now + ON_ITS_WAY)
+        self._sent |= {item: (facts, now + ON_ITS_WAY) for item, facts in whole if item not in lost}
         return lost
 
     def _wanted(self, item: str, facts: ItemFacts, now: float) -> bool:
@@ -78,8 +76,19 @@ class Completions:
             return False  # removed
         if known is not None and completed(known, facts) is known:
             return False
-        sent, until = self._sent.get(item, (0, 0.0))
-        return until <= now or bool(mask_of(named(facts)) & ~sent)
+        sent = self._on_its_way(item, now)
+        return sent is None or completed(sent, facts) is not sent
+
+    def _whole(self, item: str, facts: ItemFacts, now: float) -> ItemFacts:
+        """These facts and those that are known, or on their way: an event says no other word for them."""
+        for before in (self._on_its_way(item, now), self._known.get(item)):
+            if before is not None and (said := only_completed(before)) is not None:
+                facts = completed(said, facts)
+        return facts
+
+    def _on_its_way(self, item: str, now: float) -> ItemFacts | None:
+        sent, until = self._sent.get(item, (None, 0.0))
+        return sent if until > now else None
 
 
 def _warning(why: str) -> str:

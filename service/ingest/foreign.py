@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -80,8 +79,8 @@ def translated(mapping: EventMapping, raw: Sequence[bytes], now: float, most: in
     """
     found, mentioned = Translated([], [], [], [], {}), Mentioned()
     for index, each in enumerate(raw):
-        left_out: Counter[str] = Counter()
-        answers = mapping.events(each, None, now * 1000, left_out, mentioned)
+        left_out: dict[int, tuple[str, ...]] = {}
+        answers = mapping.events(each, None, now * 1000, mentioned=mentioned, by_line=left_out)
         if len(found.outcomes) + len(answers) > most:
             raise Problem(
                 "too-large",
@@ -95,7 +94,7 @@ def translated(mapping: EventMapping, raw: Sequence[bytes], now: float, most: in
                 outcome.reason, outcome.path = answer.reason, answer.path
                 outcome.expected, outcome.found = answer.expected, answer.found
             elif isinstance(answer, Event):
-                outcome.left_out = tuple(left_out)
+                outcome.left_out = left_out.get(part - 1, ())
                 found.places.append(len(found.outcomes))
                 found.events.append(encode(answer))
                 found.items.append(answer.item_id)

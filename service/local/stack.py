@@ -95,6 +95,7 @@ class Stack:
             broker = self._run(embedded.broker(self.folder))
             self.bootstrap = broker.address
             say(f"Kafka    embedded, {broker.address} (keeps nothing on disk)")
+            self._create_mapped_topics(say)
         if self.embeds_redis:
             redis = self._run(embedded.redis(self.folder / "redis"))
             self.redis_url = f"redis://{redis.address}/0"
@@ -124,6 +125,20 @@ class Stack:
             "learner": partial(_learner_lacks, self.metrics_port),
             "service": partial(_service_lacks, self.port, self._reachable),
         }
+
+    def _create_mapped_topics(self, say: Callable[[str], None]) -> None:
+        """The embedded broker is empty at each start, and the learner waits until the topics of mappings are there."""
+        if not self.settings.mapped_topics:
+            return
+        from streaming.kafka import KafkaTrouble, ensure_mapped_topics  # the client, for which no other start waits
+
+        kafka = self.settings.kafka.model_copy(update={"bootstrap": self.bootstrap})
+        try:
+            created = ensure_mapped_topics(self.settings.model_copy(update={"kafka": kafka}))
+        except KafkaTrouble as trouble:
+            raise EmbeddedError(f"the topics of mappings cannot be created: {trouble}") from None
+        for topic in created:
+            say(f"         topic {topic} created, which a mapping reads")
 
     def await_ready(self, say: Callable[[str], None], pause: Callable[[float], bool]) -> bool:
         """Wait until /readyz of both says so, for as long as it takes.

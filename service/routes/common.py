@@ -13,7 +13,18 @@ from starlette.responses import Response
 
 from models.records import Order, Rejection, decode_control, encode_control
 from service.context import Context
-from service.http import BadKeys, Caller, EventOutcome, ItemOutcome, Problem, check_local, invalid, is_loopback
+from service.http import (
+    BadKeys,
+    Caller,
+    EventOutcome,
+    ItemOutcome,
+    Problem,
+    check_local,
+    check_parameters,
+    invalid,
+    is_loopback,
+    parameters_of,
+)
 from service.ingest import KafkaUnavailable, Outgoing
 from service.runtime import logs
 from service.runtime.telemetry import Telemetry
@@ -42,11 +53,17 @@ def takes_gzip(request: Request) -> bool:
     return weights.get("gzip", "0").strip("0.") != "" or weights.get("gzip") == ""
 
 
-def admit(request: Request, role: str, also: str = "") -> Caller:
-    """The caller, if they have the role `role` or `also`.
+def admit(request: Request, role: str, also: str = "", *, any_parameters: bool = False) -> Caller:
+    """The caller, if they have the role `role` or `also`, and ask for nothing that the route does not know.
+
+    Args:
+        request: The request.
+        role: The role.
+        also: Another one that does as well.
+        any_parameters: Whether parameters with names that the route does not know are passed over.
 
     Raises:
-        Problem: 401 or 403, 415 for a body without a key that is no JSON.
+        Problem: 401 or 403, 415 for a body without a key that is no JSON, 422 for a parameter of another name.
     """
     ctx = context(request)
     try:
@@ -57,10 +74,19 @@ def admit(request: Request, role: str, also: str = "") -> Caller:
         caller = ctx.keys.admit(request.headers, role, also)
         if caller.name == LOCAL_NAME:
             check_local(request.method, request.headers, loopback=is_loopback(ctx.settings.service.host))
-        return caller
     except Problem:
         ctx.telemetry.refused_keys.inc()
         raise
+    if not any_parameters:
+        check_names(request)
+    return caller
+
+
+def check_names(request: Request) -> None:
+    """Raise Problem 422 for a query parameter that the description of the route does not have, or one given twice."""
+    raw: bytes = request.scope["query_string"]
+    if raw:
+        check_parameters(raw, parameters_of(request.scope["route"].operation_id))
 
 
 def check_rate(request: Request, caller: Caller) -> None:

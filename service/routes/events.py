@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Final
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
@@ -13,15 +12,22 @@ from starlette.responses import Response
 
 from models.records import EventMapping, ItemFacts
 from service.context import Context
-from service.http import Caller, EventOutcome, EventsAnswer, Problem, SentEvent, invalid, operation
+from service.http import KEY_PARAMETER, Caller, EventOutcome, EventsAnswer, Problem, SentEvent, operation
 from service.ingest import PUBLIC_FACTS, KafkaUnavailable, beacons, out_of_envelopes, send_translated, split, translated
 from service.ingest.foreign import PARAMETER
-from service.routes.common import admit, answer, away, check_rate, context, none_valid, too_many, writing
+from service.routes.common import (
+    admit,
+    answer,
+    away,
+    check_names,
+    check_rate,
+    context,
+    none_valid,
+    too_many,
+    writing,
+)
 
 router = APIRouter(tags=["events"])
-
-PARAMETERS: Final = (PARAMETER, beacons.PARAMETER)
-"""What the query may hold. A misspelled `mapping` would read records of another shape as events of ours."""
 
 
 @router.post(
@@ -47,11 +53,6 @@ async def post_events(request: Request) -> Response:
     """
     ctx = context(request)
     caller = writer(request)
-    for parameter in request.query_params:
-        if parameter not in PARAMETERS:
-            raise invalid(
-                f"query.{parameter[:80]}", f"only the fields {', '.join(PARAMETERS)}", "a field of another name"
-            )
     public = caller.role == beacons.ROLE
     if public:
         check_beacon(request, ctx, caller)
@@ -79,7 +80,7 @@ async def post_events(request: Request) -> Response:
         except KafkaUnavailable as error:
             ctx.telemetry.events["unavailable"].inc(len(raw))
             raise away(str(error)) from None
-    return _answer(request, ctx, outcomes)
+    return _answer(request, ctx, outcomes, () if mapping is None else mapping.unread)
 
 
 def _send_foreign(
@@ -91,8 +92,12 @@ def _send_foreign(
     public: bool,
 ) -> list[EventOutcome]:
     found = translated(mapping, raw, ctx.clock(), ctx.settings.service.max_events_per_request)
-    complete = _of_a_page if public else ctx.completions.send
-    return send_translated(found, send, complete)
+    outcomes = send_translated(found, send, _of_a_page if public else ctx.completions.send)
+    for outcome in outcomes:
+        # The learner counts those of events of ours. Of these it never sees what the mapping left out.
+        for field in outcome.left_out if outcome.outcome == "accepted" else ():
+            ctx.telemetry.left_out[field].inc()
+    return outcomes
 
 
 def _of_a_page(said: Mapping[str, ItemFacts]) -> dict[str, str]:
@@ -102,7 +107,7 @@ def _of_a_page(said: Mapping[str, ItemFacts]) -> dict[str, str]:
 
 def writer(request: Request, role: str = "events") -> Caller:
     """The caller, with `role` or a public key. That may stand in the address: `navigator.sendBeacon` has no headers."""
-    key = request.query_params.get(beacons.PARAMETER)
+    key = request.query_params.get(KEY_PARAMETER)
     if key is None:
         return admit(request, role, also=beacons.ROLE)
     caller = context(request).keys.public(key)
@@ -113,6 +118,7 @@ def writer(request: Request, role: str = "events") -> Caller:
             "The key in the address is not a known public key.",
             "Only a key with role beacon may stand in an address; send other keys in the header X-API-Key.",
         )
+    check_names(request)
     return caller
 
 
@@ -126,14 +132,14 @@ def check_beacon(request: Request, ctx: Context, caller: Caller) -> None:
         raise too_many(ctx.telemetry, "This page, or this public key, sends too often.", wait)
 
 
-def _answer(request: Request, ctx: Context, outcomes: list[EventOutcome]) -> Response:
+def _answer(request: Request, ctx: Context, outcomes: list[EventOutcome], unread: tuple[str, ...]) -> Response:
     ctx.refused.note("events", outcomes, ctx.clock())
     counts = {name: sum(entry.outcome == name for entry in outcomes) for name in ctx.telemetry.events}
     for name, number in counts.items():
         ctx.telemetry.events[name].inc(number)
     if counts["rejected"] == len(outcomes):
         raise none_valid("events", outcomes, "docs/events.md says what an event is.")
-    return answer(EventsAnswer(request.scope["request_id"], **counts, outcomes=outcomes), 202)
+    return answer(EventsAnswer(request.scope["request_id"], **counts, outcomes=outcomes, unread=unread), 202)
 
 
 __all__ = ["check_beacon", "router", "writer"]

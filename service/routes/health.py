@@ -56,6 +56,6 @@ def _items(ctx: Context) -> str:
 @router.get("/metrics", **operation("get_metrics", media=("text/plain", "application/openmetrics-text")))
 async def metrics(request: Request) -> Response:
     """Prometheus metrics of this process."""
-    admit(request, "read")
+    admit(request, "read", any_parameters=True)  # a scrape job may have some
     body, kind = context(request).telemetry.exposition(request.headers.get("accept", ""))
     return Response(body, headers={"Content-Type": kind})

@@ -15,6 +15,7 @@ from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from models.gate import ACTIONS, MODES, REASONS, VERBS, GateState, Verb
+from models.records import DESCRIBING, LEAVABLE
 from streaming.metric_factory import MetricFactory
 from streaming.settings import MOST_ANCHORS
 
@@ -133,6 +134,12 @@ class Telemetry:
         )
         events = metrics.counter("events_accepted", "Events sent to POST /events, by outcome.", "outcome")
         self.events = {name: events.labels(name) for name in OUTCOMES}
+        left_out = metrics.counter(
+            "fields_left_out",
+            "Optional fields of records of another shape in POST /events that could not be used; their events count.",
+            "field",
+        )
+        self.left_out = {name: left_out.labels(name) for name in (*LEAVABLE, *DESCRIBING)}
         items = metrics.counter("items_accepted", "Items sent to POST /items, by outcome.", "outcome")
         self.items_accepted = {name: items.labels(name) for name in ITEM_OUTCOMES}
         slates = metrics.counter("slate_records", "Slates for topic slates, by outcome.", "outcome")

@@ -33,7 +33,8 @@ class TopicFacts(NamedTuple):
 class LogFacts(NamedTuple):
     """A cluster and our topics by role. A role whose topic does not exist is left out.
 
-    `unreached`: brokers that cannot be reached at the address by which they name themselves, and why.
+    `unreached`: brokers that cannot be reached at the address by which they name themselves, and why. `missing`: topics
+    of mappings that do not exist.
     """
 
     cluster: str
@@ -41,6 +42,7 @@ class LogFacts(NamedTuple):
     version: str
     topics: dict[Role, TopicFacts]
     unreached: Mapping[str, str] = {}
+    missing: tuple[str, ...] = ()
 
 
 def inspect_log(settings: Settings) -> LogFacts:
@@ -59,7 +61,8 @@ def inspect_log(settings: Settings) -> LogFacts:
         for each in brokers
         if (why := unreachable(each["host"], each["port"])) is not None
     }
-    return LogFacts(str(cluster["cluster_id"]), len(brokers), version, topics, unreached)
+    missing = tuple(topic for topic in settings.mapped_topics if topic not in present)
+    return LogFacts(str(cluster["cluster_id"]), len(brokers), version, topics, unreached, missing)
 
 
 def _facts(found: Mapping[str, Any], options: Mapping[str, str]) -> TopicFacts:

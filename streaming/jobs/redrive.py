@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from models.records import Event
+from models.records import Event, ItemFacts, Mentioned, completed, completion_key, encode_item
 from models.records import encode as encode_event
 from models.structs import Prepared
 from streaming.consumer import KafkaSource
@@ -170,6 +170,7 @@ class _Run:
         self._pending: list[tuple[int, str, int, list[Delivery | RecordRefused]]] = []
         # A learner that crashed may have written a letter twice: the place of the original shows it.
         self._origins: set[tuple[str, int, int]] = set()
+        self._facts: dict[str, ItemFacts] = {}
 
     def go(self, reason: str | None, limit: int | None, dry_run: bool) -> None:
         self._source.assign({})
@@ -226,7 +227,8 @@ class _Run:
         """The role of the topic to send to, key and value; none for a letter that still cannot be used.
 
         A letter from a topic of another shape is mapped again and goes to `events`: that topic belongs to others. Of a
-        record that holds several events, those that were taken when it was read are not sent again.
+        record that holds several events, those that were taken when it was read are not sent again. What the events say
+        of their items goes to `items`, as completions.
         """
         if (mapping := self._mappings.get(letter.topic)) is not None:
             at = letter.timestamp * 1000
@@ -234,14 +236,25 @@ class _Run:
                 key, value = self._formats.read(letter.topic, letter.key, letter.value, letter.envelope, at)
             except SchemaWaits as waits:
                 raise KafkaTrouble(str(waits)) from waits
-            answers = mapping.events(value, key, at)
+            mentioned = None if letter.public else Mentioned()  # a public key says nothing of items
+            answers = mapping.events(value, key, at, mentioned=mentioned)
             if letter.lines:
                 answers = [answers[line] for line in letter.lines if line < len(answers)]
             events = [answer for answer in answers if isinstance(answer, Event)]
-            return [("events", event.user_id.encode(), encode_event(event)) for event in events]
+            items = {event.item_id for event in events}
+            said = mentioned.take_by_item() if mentioned is not None else {}
+            return [
+                *(("events", event.user_id.encode(), encode_event(event)) for event in events),
+                *(self._completion(item, facts) for item, facts in said.items() if item in items),
+            ]
         role = self._roles.get(letter.topic)
         key = letter.key if letter.key is not None or letter.value is not None else b""
         return [] if role is None else [(role, key, letter.value)]
+
+    def _completion(self, item: str, facts: ItemFacts) -> Sendable:
+        """Facts of an item, with those of the letters before: compaction keeps the newest record of a key alone."""
+        self._facts[item] = completed(self._facts.get(item, facts), facts)
+        return "items", completion_key(item).encode(), encode_item(self._facts[item])
 
     def _remember(self) -> None:
         """Commit how far each reason has come, up to the last letter that the broker confirmed or refused for good."""

@@ -78,7 +78,8 @@ class TopicMissing(KafkaTrouble):
 
     def __init__(self, topic: str, bootstrap: str) -> None:
         super().__init__(
-            f"topic {topic!r} does not exist on {bootstrap}: create it, or let `sluicegate up` or `send` do so"
+            f"topic {topic!r} does not exist on {bootstrap}: create it, as with "
+            f"`kafka-topics.sh --bootstrap-server {bootstrap} --create --topic {topic}`"
         )
         self.topic = topic
 

@@ -87,10 +87,35 @@ def ensure_topics(settings: Settings, roles: Sequence[Role] = ROLES) -> list[str
         present = set(admin.list_topics())
         missing = [role for role in dict.fromkeys(roles) if settings.topic(role) not in present]
         for role in missing:
-            _create(admin, settings, role)
+            # Control records need one order across all users.
+            partitions = 1 if role == "control" else settings.kafka.partitions
+            _create(admin, settings, settings.topic(role), partitions, CONFIGS.get(role, {}))
         if missing:
             admin.wait_for_topics([settings.topic(role) for role in missing], timeout_ms=10_000)
     return [settings.topic(role) for role in missing]
+
+
+def ensure_mapped_topics(settings: Settings) -> list[str]:
+    """Create the topics of mappings that do not exist: in a broker of our own, where nobody else does.
+
+    Args:
+        settings: Name the topics; `kafka.partitions` and `kafka.replication` are theirs too.
+
+    Returns:
+        Names of the topics that were created.
+
+    Raises:
+        BrokerAway: No broker answers.
+        NotAllowed: Kafka does not let us look, or create.
+    """
+    with administration(settings) as admin:
+        present = set(admin.list_topics())
+        missing = [topic for topic in settings.mapped_topics if topic not in present]
+        for topic in missing:
+            _create(admin, settings, topic, settings.kafka.partitions, {})
+        if missing:
+            admin.wait_for_topics(missing, timeout_ms=10_000)
+    return missing
 
 
 @contextmanager
@@ -119,18 +144,15 @@ def topic_options(admin: Any, topics: Sequence[str]) -> dict[str, dict[str, str]
     return {topic: {name: str(entry["value"]) for name, entry in options.items()} for topic, options in found.items()}
 
 
-def _create(admin: Any, settings: Settings, role: Role) -> None:
-    configs = CONFIGS.get(role, {})
-    # Control records need one order across all users.
-    partitions = 1 if role == "control" else settings.kafka.partitions
-    topic = NewTopic(settings.topic(role), partitions, settings.kafka.replication, topic_configs=configs)
+def _create(admin: Any, settings: Settings, name: str, partitions: int, configs: dict[str, str]) -> None:
+    topic = NewTopic(name, partitions, settings.kafka.replication, topic_configs=configs)
     try:
         admin.create_topics([topic], timeout_ms=int(settings.kafka.request_timeout * 1000))
     except kafka_errors.TopicAlreadyExistsError:
         return  # Another process of ours was first.
     except kafka_errors.AuthorizationError as error:
         raise NotAllowed(
-            f"topic {settings.topic(role)!r} does not exist on {settings.kafka.bootstrap}, or we may not see it, and "
+            f"topic {name!r} does not exist on {settings.kafka.bootstrap}, or we may not see it, and "
             f"Kafka does not let us create it ({type(error).__name__}): create it, or grant kafka.username the rights "
             "that docs/operations.md lists"
         ) from error

@@ -32,8 +32,8 @@ class MappingSettings(Section):
     )
     types: dict[str, str] = Field(
         default={},
-        description="Their word -> our event type, or none to skip such records; @nothing = none skips records without "
-        "a value or a type.",
+        description="Their word -> our event type, or none to skip such records; in any case where none matches as it "
+        "is written. @nothing = none skips records without a value or a type.",
     )
     constants: dict[str, str | float] = Field(
         default={}, description="Field of ours -> value, where their records have none."
@@ -54,8 +54,9 @@ class MappingSettings(Section):
     )
     skip: dict[str, tuple[str, ...]] = Field(
         default={},
-        description="Path in their record -> its values, in any case, or * for any: a record with one of them is no "
-        "event, as of a cancelled order. On top of a preset, an empty list drops one of its paths.",
+        description="Path in their record -> its values, in any case, or * for any but nothing, false, no and zero: a "
+        "record with one of them is no event, as of a cancelled order. On top of a preset, an empty list drops one of "
+        "its paths.",
     )
     transforms: dict[str, tuple[str, ...]] = Field(
         default={}, description="Field of ours -> what to do to its values: lower, `decimal ,`, `divide 100`, hash."

@@ -21,12 +21,14 @@ from tests.integration.commands.test_demo import start
 def test_up_is_ready_when_both_processes_are_and_says_what_they_wait_for(tmp_path, request):
     port, metrics, redis = embedded.free_port(), embedded.free_port(), embedded.free_port()
     addresses = {
+        "SLUICEGATE_MAPPING": json.dumps([{"topic": "shop.segment", "preset": "segment"}]),
         "SLUICEGATE_REDIS__URL": f"redis://127.0.0.1:{redis}/0",
         "SLUICEGATE_LEARNER__METRICS_PORT": str(metrics),
     }
     up = start("up", "--port", str(port), "--folder", str(tmp_path / "up"), **addresses)
     request.addfinalizer(up.kill)
     lines = iter(up.stdout.readline, "")
+    assert any("topic shop.segment created" in line for line in lines), "nobody else can create it in this broker"
     waiting = next(line for line in lines if line.startswith("service  not ready yet: ") and "redis" in line)
     assert str(redis) in waiting or "Redis" in waiting
     assert fetch(port, "/livez")[0] == http.HTTPStatus.OK

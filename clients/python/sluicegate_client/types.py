@@ -180,7 +180,7 @@ class EventOutcome(Struct, frozen=True):
 
 
 class EventsAnswer(Struct, frozen=True):
-    """The outcomes of the events of one request, in their order. `ignored` counts them where a mapping was named."""
+    """The outcomes of the events of one request, in their order."""
 
     request_id: str
     accepted: int
@@ -188,6 +188,7 @@ class EventsAnswer(Struct, frozen=True):
     unavailable: int
     outcomes: tuple[EventOutcome, ...]
     ignored: int = 0
+    unread: tuple[str, ...] = ()
 
 
 class ItemOutcome(Struct, frozen=True):

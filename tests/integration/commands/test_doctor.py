@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from service.doctor.settings import examine_settings
 from service.local import embedded
 from streaming.consumer.inspection import inspect_log
 from streaming.kafka.producer import EventProducer
-from streaming.kafka.topics import ensure_topics
+from streaming.kafka.topics import ensure_mapped_topics, ensure_topics
 from streaming.settings.loading import Settings, load_settings
 from streaming.store.store import Store
 from tests.conftest import eventually
@@ -72,14 +73,17 @@ def test_the_command_prints_json_and_its_exit_code_says_whether_something_failed
         "NAMESPACE": free.namespace,
         "SERVICE__PORT": str(free.service.port),
         "LEARNER__METRICS_PORT": str(free.learner.metrics_port),
+        "MAPPING": json.dumps([{"topic": f"{free.namespace}.theirs", "preset": "segment"}]),
     }
     for name, value in environ.items():
         monkeypatch.setenv(f"SLUICEGATE_{name}", value)
     missing = CliRunner().invoke(app, ["doctor", "--json"])
     assert missing.exit_code == 9
     failed = {found["check"] for found in json.loads(missing.output) if found["state"] == "failure"}
-    assert failed == {"kafka.topic.events", "kafka.topic.items", "kafka.topic.control"}
+    assert failed == {"kafka.topic.events", "kafka.topic.items", "kafka.topic.control", "kafka.topic.mapped"}
+    assert f"--create --topic {free.namespace}.theirs" in missing.output
     ensure_topics(free)
+    assert ensure_mapped_topics(load_settings(None, os.environ)) == [f"{free.namespace}.theirs"]
     well = CliRunner().invoke(app, ["doctor"])
     assert (well.exit_code, "failure" in well.output) == (0, False)
     assert f"{free.kafka.bootstrap}, speaking as version" in well.output

@@ -232,6 +232,22 @@ def test_a_query_that_does_not_fit_is_422_and_names_the_place(shared: Served, pa
     assert problem(shared.get(path), 422)["errors"][0]["path"] == where
 
 
+def test_a_parameter_that_a_route_does_not_know_is_422_but_for_probes_metrics_and_the_stream(shared: Served) -> None:
+    for path, methods in description()["paths"].items():
+        for method in methods:
+            if path == "/stream":
+                continue
+            body = None if method == "get" else b"{}"
+            where, headers = re.sub(r"{\w+}", "x", path) + "?nosuch=1", {"content-type": "application/json"}
+            answer = shared.http.request(method, where, content=body, headers=headers)
+            if path in {"/livez", "/readyz", "/metrics"}:
+                assert answer.status_code in {200, 503}, where
+            else:
+                assert problem(answer, 422)["errors"][0]["path"] == "query.nosuch", (method, where)
+    with shared.http.stream("GET", "/stream?_=1") as stream:
+        assert stream.status_code == 200
+
+
 def test_bytes_that_are_no_utf_8_are_422_in_every_body(shared: Served) -> None:
     headers = {"content-type": "application/json"}
     asks: list[tuple[str, str, bytes]] = [

@@ -26,6 +26,7 @@ WEB = MappingSettings(
     fields={"event_type": "what", "user_id": "who", "item_id": "lines[*].sku", "event_id": "id", "price": "lines[*].p"},
     types={"BUY": "purchase", "LOOK": "click", "PING": "none"},
 )
+STOCK = WEB.model_copy(update={"name": "stock", "fields": WEB.fields | {"available": "lines[*].there", "rating": "r"}})
 
 
 def timed(mapping: MappingSettings) -> MappingSettings:
@@ -36,7 +37,7 @@ def timed(mapping: MappingSettings) -> MappingSettings:
 def mapping(settings: Settings) -> Iterator[Served]:
     """A service with keys, an origin and a mapping of its own."""
     ensure_topics(settings)
-    named = open_to_pages(settings).model_copy(update={"mapping": (timed(WEB),)})
+    named = open_to_pages(settings).model_copy(update={"mapping": (timed(WEB), timed(STOCK))})
     with connected(named, trusted=False) as running:
         yield running
 
@@ -87,7 +88,8 @@ def test_each_line_of_each_record_has_an_outcome_and_events_of_ours_reach_the_to
         (1, None, "ignored", None),
         (2, None, "rejected", "$.what"),
     ]
-    assert found["outcomes"][2]["left_out"] == ["price"]
+    assert [each.get("left_out") for each in found["outcomes"][:3]] == [None, None, ["price"]]
+    assert served.sample("sluicegate_fields_left_out_total", field="price") == 1
     found_in_topic = [json.loads(value) for _, value in in_topic(settings, "events", 2)]
     sent = sorted(found_in_topic, key=lambda event: str(event["event_id"]))
     assert [(event["event_id"], event["user_id"], event["item_id"], event.get("price")) for event in sent] == [
@@ -95,6 +97,9 @@ def test_each_line_of_each_record_has_an_outcome_and_events_of_ours_reach_the_to
         ("o1:3", "7", "pot", None),
     ]
     assert began <= sent[0]["timestamp"] <= time.time(), "the time of the request stands for that of the record"
+    assert "unread" not in found
+    said = post(served, "stock", {"what": "LOOK", "who": 7, "r": 5, "lines": [{"sku": "tea", "there": False}]}).json()
+    assert (said["accepted"], said["unread"]) == (1, ["available", "rating"])
 
 
 def test_a_preset_is_named_as_it_is_and_another_name_is_answered_with_those_there_are(shared: Served) -> None:
@@ -108,7 +113,7 @@ def test_a_preset_is_named_as_it_is_and_another_name_is_answered_with_those_ther
     assert post(shared, "segment", track).json()["accepted"] == 1
     assert post(shared, "segment", track | {"event": "Signed Up"}).json()["ignored"] == 1
     detail = problem(post(shared, "segmnt", track), 404)["detail"]
-    assert detail.startswith("There is no mapping 'segmnt'; there are web, cloudevents, ga4, gorse, ")
+    assert detail.startswith("There is no mapping 'segmnt'; there are web, stock, cloudevents, ga4, gorse, ")
 
 
 def test_records_that_are_all_refused_are_a_problem_with_the_place_in_them(shared: Served) -> None:
@@ -149,12 +154,14 @@ def test_facts_in_records_complete_those_of_their_items_and_are_sent_once(served
         assert [each["outcome"] for each in first.json()["outcomes"]] == ["accepted"] * 5
         assert "warning" not in first.text
         assert first.json()["outcomes"][4]["left_out"] == ["brand"]
+        assert served.sample("sluicegate_fields_left_out_total", field="brand") == 1
         assert post(served, "segment", described("tea")).json()["accepted"] == 1
         assert post(served, "segment", described("last", category="c" * 300)).json()["accepted"] == 1
-        sent = {key.decode(): json.loads(value or b"") for key, value in in_topic(settings, "items", 3)}
-        assert sent == {
-            completion_key("tea"): {"category": "drinks", "price": 3.5, "title": "Green tea"},
-            completion_key("cup"): {"category": "drinks", "price": 3.5, "title": "Green tea"},
+        assert post(served, "segment", described("tea", brand="Kyusu", category="food")).json()["accepted"] == 1
+        sent = {key.decode(): json.loads(value or b"") for key, value in in_topic(settings, "items", 4)}
+        assert sent == {  # compaction keeps the newest record of a key, so it says what those before it said
+            completion_key("tea"): {"category": "drinks", "price": 3.5, "title": "Green tea", "brand": "Kyusu"},
+            completion_key("cup"): {"category": "drinks", "price": 3.5, "title": "Cup"},
             completion_key("last"): {"price": 3.5, "title": "Green tea"},
         }
     finally:
@@ -173,8 +180,10 @@ def test_a_page_describes_no_item_and_is_told(served: Served, settings: Settings
     assert [key.decode() for key, _ in in_topic(settings, "items", 1)] == [completion_key("last")]
 
 
-def test_a_misspelled_parameter_is_refused_by_its_name(shared: Served) -> None:
+def test_a_misspelled_parameter_is_refused_by_its_name_and_one_that_is_given_twice(shared: Served) -> None:
     headers = {"x-api-key": KEYS["events"], "content-type": "application/json"}
     answer = problem(shared.post("/events?maping=segment", content=json.dumps(described("tea")), headers=headers), 422)
     assert "query.maping" in answer["detail"]
-    assert "mapping" in answer["detail"]
+    assert "one of the parameters mapping, key" in answer["detail"]
+    twice = shared.post("/events?mapping=segment&mapping=web", content=json.dumps(described("tea")), headers=headers)
+    assert "At query.mapping: expected one value" in problem(twice, 422)["detail"]

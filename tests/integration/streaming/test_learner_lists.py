@@ -9,6 +9,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from models.records import completion_key
 from streaming.jobs.redrive import redrive
 from streaming.live import stored_facts
 from streaming.settings import load_settings
@@ -79,4 +80,8 @@ def test_each_line_is_learned_once_through_a_kill_and_a_refused_line_is_sent_aga
         assert (done.sent, done.cut) == (ORDERS // 60, 0)
         sent = [json.loads(each.value) for each in ours.read(ours.events, ORDERS // 60)]
         assert {event["event_id"] for event in sent} == {f"o{7 + 60 * turn}:2" for turn in range(ORDERS // 60)}
+        facts = {each.key.decode(): json.loads(each.value) for each in ours.read(ours.items, 2 + ORDERS // 60)[2:]}
+        assert facts == {completion_key(event["item_id"]): {"title": "A", "category": "kind of"} for event in sent}, (
+            "the mended lines say what they say of their items, as at a first reading"
+        )
         assert redrive(settings).sent == 0

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from models.records.completions import Mentioned
 from models.records.events import Event, EventRules, decode
 from models.records.foreign_values import id_of
 from models.records.mapping import FIELDS, MAX_LINES, TIME, EventMapping, Path
@@ -56,9 +57,23 @@ def test_a_nested_record_becomes_an_event_of_ours() -> None:
 
 def test_a_word_of_theirs_that_is_no_event_is_passed_over_and_numbers_are_words_too() -> None:
     assert read({"action": {"kind": "HEARTBEAT"}}) is None
+    assert read(record(action={"kind": "HEARTBEAT"}, meta={"occurred": "soon"})) is None, "nothing else is asked of it"
     cart = read(record(action={"kind": 7}))
     assert isinstance(cart, Event)
     assert cart.kind == 2
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [("order_placed", 3), ("Product_Viewed", 0), ("heartbeat", None), ("PURCHASE", 3), ("View", None), ("view", 1)],
+)
+def test_a_word_in_another_case_is_the_listed_one_unless_two_differ_in_case_alone(word: str, kind: int | None) -> None:
+    types = SHOP["types"] | {"VIEW": "none", "view": "favourite", "View": "none"}
+    found = read(record(action={"kind": word}), types=types)
+    assert (found.kind if isinstance(found, Event) else found) == kind
+    odd = read(record(action={"kind": "vIEW"}), types=types)
+    assert isinstance(odd, Event)
+    assert odd.kind == 0, "two listed words say different things, so ours counts"
 
 
 def test_the_key_and_the_time_of_the_record_can_be_taken() -> None:
@@ -255,6 +270,19 @@ def test_an_alternative_without_a_value_is_passed_over_however_it_is_spelled(emp
     event = read(json.dumps(record(login=empty)).encode(), fields=fields)
     assert isinstance(event, Event)
     assert event.user_id == "4711"
+
+
+def test_what_is_left_out_is_told_by_line_and_a_refused_line_leaves_nothing_out() -> None:
+    fields = {"user_id": "u", "timestamp": TIME, "item_id": "l[*].id", "price": "l[*].p", "brand": "l[*].b"}
+    mapping = EventMapping(EventRules(), fields, default_type="cart", also=("brand",), one_by_one=True)
+    lines = [{"id": "tea", "p": 1}, {"id": "pot", "p": "free", "b": ["no"]}, {"p": "free"}, {"id": "cup", "p": "-"}]
+    counted: Counter[str] = Counter()
+    by_line: dict[int, tuple[str, ...]] = {}
+    raw = json.dumps({"u": "ann", "l": lines}).encode()
+    found = mapping.events(raw, None, NOW * 1000, counted, Mentioned(), by_line=by_line)
+    assert [isinstance(each, Event) for each in found] == [True, True, False, True]
+    assert by_line == {1: ("price", "brand"), 3: ("price",)}
+    assert counted == {"price": 2, "brand": 1}
 
 
 def test_a_record_with_too_many_lines_is_refused_whole() -> None:

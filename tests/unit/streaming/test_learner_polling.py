@@ -11,4 +11,6 @@ from streaming.learner.polling import REOPEN, patience
 def test_only_unexplained_trouble_ends_the_term_so_that_a_new_client_is_opened() -> None:
     assert patience(BrokerAway("no broker answers", "other")) == REOPEN
     assert patience(BrokerAway("Kafka took nothing for 60 s", "timeout")) == math.inf
-    assert patience(TopicMissing("events", "127.0.0.1:1")) == math.inf
+    missing = TopicMissing("shop.orders", "127.0.0.1:1")
+    assert patience(missing) == math.inf
+    assert "kafka-topics.sh --bootstrap-server 127.0.0.1:1 --create --topic shop.orders" in str(missing)

@@ -88,6 +88,12 @@ def test_a_mapping_file_may_be_settings_with_one_mapping_and_may_build_on_a_pres
         mapping_named(str(path))
 
 
+@pytest.mark.parametrize("name", ["click", "search", "page_view"])
+def test_what_ga4_measures_by_itself_is_no_event_of_an_item(name: str) -> None:
+    measured = {"event_name": name, "event_timestamp": int(NOW * 1e6), "user_pseudo_id": "1.2", "items": []}
+    assert event_mapping(mapping_named("ga4"), RULES).event(json.dumps(measured).encode(), None, NOW) is None
+
+
 def test_a_row_of_a_table_is_skipped_by_a_cell_and_a_file_on_a_preset_may_change_which(tmp_path: Path) -> None:
     path, log = tmp_path / "shop.toml", tmp_path / "log.csv"
     log.write_text(f"who,sku,at,state,stars\nu1,tea,{NOW},paid,5\nu1,pot,{NOW},Refunded,5\n,cup,soon,refunded,x\n")
