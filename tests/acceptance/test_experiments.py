@@ -30,16 +30,16 @@ BOLDNESS: dict[str, Any] = {
 }
 
 
-def visit(service: Process, user: str, random_: random.Random) -> tuple[str, dict[str, Any] | None]:
-    """One slate: its arm, and the click on it, if there is one."""
+def visit(service: Process, user: str, random_: random.Random) -> tuple[str, bool, dict[str, Any] | None]:
+    """One slate: its arm, whether the service could read what is known of the user, and the click, if there is one."""
     status, answer = service.get(f"/recommend/{user}?n=5")
     assert status == 200, answer
-    arm = answer["experiments"]["boldness"]
+    arm, known = answer["experiments"]["boldness"], "history_unavailable" not in answer["degraded"]
     if random_.random() >= CLICKS[arm]:
-        return arm, None
+        return arm, known, None
     item = random_.choice(answer["items"])["item_id"]
     named = {"request_id": answer["request_id"], "event_id": answer["request_id"], "timestamp": time.time()}
-    return arm, {"event_type": "click", "user_id": user, "item_id": item, **named}
+    return arm, known, {"event_type": "click", "user_id": user, "item_id": item, **named}
 
 
 def counted(service: Process, segment: str = "") -> dict[str, tuple[int, float]]:
@@ -92,8 +92,8 @@ def test_the_arm_that_is_clicked_more_is_found_better_and_each_click_counts_once
     for round_ in range(ROUNDS):
         clicks = []
         for number in range(USERS):
-            arm, click = visit(service, f"visitor-{number}", random_)
-            shown[arm, plan(number)] += 1
+            arm, known, click = visit(service, f"visitor-{number}", random_)
+            shown[arm, plan(number) if known else ""] += 1
             if click is not None:
                 clicked[arm, plan(number)] += 1
                 clicks.append(click)

@@ -6,12 +6,14 @@ import { el, say } from "./dom.js";
 const LOOKS = 20; // looks for new attributes, one every PAUSE: the learner writes them within a second as a rule
 const PAUSE = 500; // milliseconds
 
-const listed = (attributes) => Object.entries(attributes).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, [value].flat().map(String).join(", "))]);
+function listed(attributes) {
+  const rows = Object.entries(attributes).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, [value].flat().map(String).join(", "))]);
+  return rows.length ? el("dl", { class: "facts" }, ...rows) : el("p", { class: "quiet" }, "The shop has given none.");
+}
 
 // The panel of a user with these attributes.
 export function panel(user, attributes) {
-  const list = el("dl", { class: "facts" }, ...listed(attributes));
-  const none = el("p", { class: "quiet", hidden: Object.keys(attributes).length > 0 }, "The shop has given none.");
+  const list = el("div", {}, listed(attributes));
   const text = el("textarea", { id: "attributes", rows: "3", spellcheck: "false", autocapitalize: "off", "aria-describedby": "attributes-note" });
   text.value = JSON.stringify(attributes);
   const outcome = el("p", { class: "outcome", role: "status" });
@@ -22,15 +24,14 @@ export function panel(user, attributes) {
 
   async function set() {
     try {
-      const answer = await put(`/users/${id(user)}`, { attributes: read(text.value) });
+      const sent = read(text.value);
+      const answer = await put(`/users/${id(user)}`, { attributes: sent });
       const left = answer.left_out.length ? ` Left out, because it cannot be used: ${answer.left_out.join(", ")}.` : "";
       if (answer.outcome === "unchanged") return tell(`They are in force already.${left}`);
       tell(`Accepted.${left}`);
-      const found = await inForce(attributes);
+      const found = await inForce(comparable(sent, answer.left_out));
       if (found === null) return tell(`Accepted, and not in force yet: look again later.${left}`);
-      attributes = found;
-      list.replaceChildren(...listed(found));
-      none.hidden = Object.keys(found).length > 0;
+      list.replaceChildren(listed(found));
       tell(`They are in force.${left}`);
     } catch (error) {
       if (!(error instanceof Trouble)) throw error;
@@ -38,23 +39,28 @@ export function panel(user, attributes) {
     }
   }
 
-  // The user's attributes once they are others than before; null when that takes too long.
-  async function inForce(before) {
+  // The user's attributes once they are what is wanted; null when that takes too long.
+  async function inForce(wanted) {
     for (let look = 0; look < LOOKS; look++) {
       const { attributes: found } = await get(`/users/${id(user)}`);
-      if (JSON.stringify(found) !== JSON.stringify(before)) return found;
+      if (comparable(found) === wanted) return found;
       await new Promise((resolve) => setTimeout(resolve, PAUSE));
     }
     return null;
   }
 
-  return el("div", { class: "panel" }, el("h3", {}, "What the shop says of this user"), list, none,
+  return el("div", { class: "panel" }, el("h3", {}, "What the shop says of this user"), list,
     el("details", {}, el("summary", {}, "Change the attributes"),
-      el("form", { onsubmit: (event) => { event.preventDefault(); set(); } },
+      el("form", { class: "field", onsubmit: (event) => { event.preventDefault(); set(); } },
         el("label", { for: "attributes" }, "Attributes, as a JSON object"), text,
         el("p", { class: "quiet small", id: "attributes-note" }, "They replace all others of the user; {} removes them. They say who takes part in an experiment, and where slates are counted."),
         el("div", { class: "row" }, el("button", { class: "primary" }, "Set attributes")), outcome)));
 }
+
+// Attributes in the order of their names, without those that were left out and those that are no value.
+const comparable = (attributes, left = []) => JSON.stringify(Object.entries(attributes)
+  .filter(([name, value]) => !left.includes(name) && ![null, "", "[]"].includes(Array.isArray(value) ? JSON.stringify(value) : value))
+  .sort(([one], [other]) => (one < other ? -1 : 1)));
 
 function read(text) {
   let found = null;
