@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from models.experiments.definition import HOLDOUT, METRICS, Arm, Experiment, Metric
 from models.experiments.intervals import Bounds, Sum, ratio, sum_of
-from models.experiments.tallies import Part, Tally
+from models.experiments.tallies import Counted, Tally
 from models.structs import Prepared
 
 ALPHA: Final = 0.05
@@ -114,7 +114,7 @@ def results(
     """
     counted = tally or Tally.empty(len(experiment.arms))
     part = counted.part(among) if among else counted.whole()
-    chances = len(segments) if among else 1
+    chances = max(1, len(segments)) if among else 1
     control = experiment.arm(experiment.control)
     arms = tuple(_arm(experiment, part, place, control, ALPHA / chances) for place in range(len(experiment.arms)))
     shares = [arm.share for arm in experiment.arms]
@@ -157,7 +157,7 @@ def state_of(experiment: Experiment, now: float) -> State:
     return "running" if experiment.runs(now) else "scheduled"
 
 
-def _arm(experiment: Experiment, part: Part, place: int, control: int, alpha: float) -> ArmResults:
+def _arm(experiment: Experiment, part: Counted, place: int, control: int, alpha: float) -> ArmResults:
     arm, counted = experiment.arms[place], part.arms[place]
     seen = sum(each.users.total for each in part.arms)
     weight = part.weight
@@ -188,13 +188,13 @@ def _largest(experiment: Experiment, measure: str) -> float:
     return experiment.largest_purchase if measure in {"revenue", "spending"} else 1.0
 
 
-def _lift(experiment: Experiment, part: Part, place: int, control: int, measure: str, alpha: float) -> Rate:
+def _lift(experiment: Experiment, part: Counted, place: int, control: int, measure: str, alpha: float) -> Rate:
     ours, theirs = _by_share(experiment, part, place, measure), _by_share(experiment, part, control, measure)
     found = ratio(ours, theirs, alpha)
     return _rate(Bounds(*(None if each is None else each - 1.0 for each in found)))
 
 
-def _by_share(experiment: Experiment, part: Part, place: int, measure: str) -> Sum:
+def _by_share(experiment: Experiment, part: Counted, place: int, measure: str) -> Sum:
     weight = 1.0 / experiment.arms[place].share
     return sum_of(part.arms[place].of(measure), weight, _largest(experiment, measure))
 
@@ -283,7 +283,7 @@ probability 95 %.'
         if segments > 1
         else f"The bounds of a segment and of all users hold with {sure} each: both are two chances of error."
     )
-    moved = ["An arm that changes who is in the segment does that as well."] if alarm else []
+    moved = ["It may also be that an arm changes who is in the segment."] if alarm else []
     return [f"Among users with {segment}: {said[0]}", *said[1:], *moved, cost]
 
 

@@ -5,8 +5,8 @@ A sum is kept for each of 64 groups of users, so that an interval can say how al
 and events arrive does not matter, and each is counted once when its offset is: the offsets up to which slates and
 events were counted are part of the same record.
 
-The same is kept apart for each segment of users that setting `learner.segments` names, in tallies of their own: a user
-may be in several segments, or in none, so they add up to nothing.
+The same is kept apart for each segment of users that setting `learner.segments` names. A user may be in several of
+them, or in none, so that they need not add up to the whole.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ class BySegment(msgspec.Struct, metaclass=Prepared, array_like=True):
         self.segments = kept
 
 
-class Part(NamedTuple):
+class Counted(NamedTuple):
     """The arms for all users of an experiment, or for those of a segment."""
 
     arms: Sequence[ArmTally]
@@ -218,18 +218,18 @@ class Tally(msgspec.Struct, metaclass=Prepared, array_like=True):
 
     def known_users(self) -> float | None:
         """Returns about how many users were shown a slate; None when they are too many for the map."""
-        return known(self.taken)
+        return _known(self.taken)
 
-    def whole(self) -> Part:
+    def whole(self) -> Counted:
         """Returns the arms for all users."""
-        return Part(self.arms, _weight(self.taken))
+        return Counted(self.arms, _weight(self.taken))
 
-    def part(self, segment: str) -> Part:
+    def part(self, segment: str) -> Counted:
         """Returns the arms for the users of a segment; nothing is counted for one that is not known."""
         found = self.by_segment.segments.get(segment) if self.by_segment is not None else None
         if self.by_segment is None or found is None:
-            return Part([ArmTally() for _ in self.arms], 1.0)
-        return Part(found.arms, _weight(self.by_segment.taken), found.since)
+            return Counted([ArmTally() for _ in self.arms], 1.0)
+        return Counted(found.arms, _weight(self.by_segment.taken), found.since)
 
     def keep(self, segments: Collection[str]) -> None:
         """Forgets the counts of all other segments."""
@@ -250,7 +250,7 @@ def _take(seen: bytearray, place: int) -> bool:
     return free
 
 
-def known(taken: int) -> float | None:
+def _known(taken: int) -> float | None:
     """Returns about how many there were, by the places that are taken; None when they are too many for the map.
 
     Linear counting (Whang, Vander-Zanden and Taylor, ACM TODS 15(2), 1990): of n users that fall on m places at
@@ -265,7 +265,7 @@ def known(taken: int) -> float | None:
 
 def _weight(taken: int) -> float | None:
     """Returns how many there were for each place that is taken."""
-    number = known(taken)
+    number = _known(taken)
     return number if number is None else number / taken if taken else 1.0
 
 
@@ -371,4 +371,4 @@ def _sized(tally: Tally) -> bool:
     )
 
 
-__all__ = ["GROUPS", "MEASURE_OF", "ArmTally", "Counts", "Measured", "Part", "Tally", "divided", "worth_of"]
+__all__ = ["GROUPS", "MEASURE_OF", "ArmTally", "Counted", "Counts", "Measured", "Tally", "divided", "worth_of"]

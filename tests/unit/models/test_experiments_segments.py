@@ -217,7 +217,7 @@ def test_an_arm_that_changes_who_is_in_the_segment_raises_the_alarm() -> None:
     assert not results(ALL, tally, 1e6, segments=NAMES).shares_alarm
     found = results(ALL, tally, 1e6, segments=NAMES, among="plan:pro")
     assert found.verdict == "shares_wrong"
-    assert "changes who is in the segment" in " ".join(found.conclusion)
+    assert "an arm changes who is in the segment" in " ".join(found.conclusion)
 
 
 def test_an_experiment_keeps_its_segment_and_one_without_is_named_as_before() -> None:
