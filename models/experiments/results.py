@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from models.experiments.definition import HOLDOUT, METRICS, Arm, Experiment, Metric
 from models.experiments.intervals import Bounds, Sum, ratio, sum_of
-from models.experiments.tallies import Counted, Tally
+from models.experiments.tallies import Counted, Tally, apart_of
 from models.structs import Prepared
 
 ALPHA: Final = 0.05
@@ -109,11 +109,12 @@ def results(
         tally: what was counted for it; None for nothing.
         now: epoch seconds.
         counted_in: id of the version that carries the counts.
-        segments: of users, that are counted apart.
+        segments: of users, that the settings name to be counted apart.
         among: one of them, to return how the arms do with its users alone; "" for all users.
     """
+    segments = apart_of(experiment, segments)
     counted = tally or Tally.empty(len(experiment.arms))
-    part = counted.part(among) if among else counted.whole()
+    part = counted.part(among if among in segments else "") if among else counted.whole()
     chances = max(1, len(segments)) if among else 1
     control = experiment.arm(experiment.control)
     arms = tuple(_arm(experiment, part, place, control, ALPHA / chances) for place in range(len(experiment.arms)))
@@ -135,7 +136,7 @@ def results(
         reason=experiment.reason,
         stopped_by=experiment.stopped_by,
         verdict=verdict,
-        conclusion=tuple(_among(among, chances, said, alarm=alarm) if among else said),
+        conclusion=tuple(_among(among, segments, said, alarm=alarm) if among else said),
         shares_alarm=alarm,
         largest_purchase=experiment.largest_purchase,
         arms=arms,
@@ -269,18 +270,22 @@ def _sentences(experiment: Experiment, arms: Sequence[ArmResults], verdict: Verd
     return said
 
 
-def _among(segment: str, segments: int, said: Sequence[str], *, alarm: bool) -> list[str]:
+def _among(segment: str, segments: Sequence[str], said: Sequence[str], *, alarm: bool) -> list[str]:
     """Sentences about the users of a segment alone, and what looking at segments costs.
 
-    >>> _among("plan:pro", 3, ["varied is better than plain."], alarm=False)[1]
-    'Looking at 3 segments is 3 chances of error. They share one: the bounds of all 3 hold together with \
+    >>> _among("plan:pro", ("plan:pro", "plan:free"), ["varied is better than plain."], alarm=False)[1]
+    'Looking at 2 segments is 2 chances of error. They share one: the bounds of all 2 hold together with \
 probability 95 %.'
     """
-    sure = f"probability {100 * (1 - ALPHA):g} %"
+    if segment not in segments:
+        return [
+            f"Users with {segment} are not counted apart: of so many arms, only the first {len(segments)} segments are."
+        ]
+    sure, many = f"probability {100 * (1 - ALPHA):g} %", len(segments)
     cost = (
-        f"Looking at {segments} segments is {segments} chances of error. They share one: the bounds of all {segments} "
-        f"hold together with {sure}."
-        if segments > 1
+        f"Looking at {many} segments is {many} chances of error. They share one: the bounds of all {many} hold "
+        f"together with {sure}."
+        if many > 1
         else f"The bounds of a segment and of all users hold with {sure} each: both are two chances of error."
     )
     moved = ["It may also be that an arm changes who is in the segment."] if alarm else []

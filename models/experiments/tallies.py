@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 import xxhash
@@ -25,12 +25,18 @@ from models.records import CART, CLICK, PURCHASE, Attributes, Event, SlateRecord
 from models.statistics import CannotUnpack, pack, unpack
 from models.structs import Prepared
 
+T = TypeVar("T")
+
 GROUPS: Final = 64
 """Groups of users, as in models/statistics/clusters.py."""
 
 PLACES: Final = 1 << 16
 """Places of the map of users that were seen, 8 KB at most in a version. Up to 300,000 users of an experiment are
 counted to within 1 %; beyond `COUNTABLE` nearly all places are taken."""
+
+MOST_APART: Final = 48
+"""Arms of segments that one experiment counts: each takes some 1.6 KB of every version. Twenty segments of two arms
+fit, and six of eight; without an end, all experiments that there may be would take 2.5 MB each second."""
 
 COUNTABLE: Final = 400_000
 """Users beyond which their number is not told."""
@@ -225,7 +231,7 @@ class Tally(msgspec.Struct, metaclass=Prepared, array_like=True):
         return Counted(self.arms, _weight(self.taken))
 
     def part(self, segment: str) -> Counted:
-        """Returns the arms for the users of a segment; nothing is counted for one that is not known."""
+        """Returns the arms for the users of a segment, empty ones for a segment that is not counted."""
         found = self.by_segment.segments.get(segment) if self.by_segment is not None else None
         if self.by_segment is None or found is None:
             return Counted([ArmTally() for _ in self.arms], 1.0)
@@ -240,6 +246,11 @@ class Tally(msgspec.Struct, metaclass=Prepared, array_like=True):
         if self.by_segment is None:
             self.by_segment = BySegment()
         return self.by_segment
+
+
+def apart_of(experiment: Experiment, segments: Sequence[T]) -> Sequence[T]:
+    """Returns those of the segments that are counted for an experiment: the first ones, if there are too many arms."""
+    return segments[: MOST_APART // max(1, len(experiment.arms))]
 
 
 def _take(seen: bytearray, place: int) -> bool:
@@ -323,18 +334,19 @@ class Counts(msgspec.Struct, metaclass=Prepared):
         for tally in self.tallies.values():
             tally.keep(segments)
 
-    def slate(self, slate: SlateRecord, everybody: Assignments, segments: Collection[str] = ()) -> None:
+    def slate(self, slate: SlateRecord, everybody: Assignments, segments: Sequence[str] = ()) -> None:
         """Counts a slate for the arms that its record names, and for those of the segments that it names."""
         if not slate.experiments or slate.user_id is None:
             return
-        named = [each for each in dict.fromkeys(slate.segments or ()) if each in segments]
+        named = dict.fromkeys(slate.segments or ())
         for experiment in everybody.experiments:
             name = slate.experiments.get(experiment.name)
             if name is None or not experiment.runs(slate.timestamp):
                 continue
             arm = experiment.arm(name)
             if arm >= 0:
-                self._tally(experiment).slate(slate.user_id, arm, slate.timestamp, named)
+                apart = [each for each in apart_of(experiment, segments) if each in named]
+                self._tally(experiment).slate(slate.user_id, arm, slate.timestamp, apart)
 
     def event(
         self,
@@ -347,10 +359,10 @@ class Counts(msgspec.Struct, metaclass=Prepared):
 
         It counts for those of the segments, too, that a user with these attributes is in.
         """
-        named = segments_of(attributes, segments)
         for experiment, arm in everybody.of(event.user_id, event.timestamp, attributes):
             if arm >= 0:
-                self._tally(experiment).event(event, arm, experiment.largest_purchase, named)
+                apart = segments_of(attributes, apart_of(experiment, segments))
+                self._tally(experiment).event(event, arm, experiment.largest_purchase, apart)
 
     def _tally(self, experiment: Experiment) -> Tally:
         found = self.tallies.get(experiment.id)
@@ -371,4 +383,15 @@ def _sized(tally: Tally) -> bool:
     )
 
 
-__all__ = ["GROUPS", "MEASURE_OF", "ArmTally", "Counted", "Counts", "Measured", "Tally", "divided", "worth_of"]
+__all__ = [
+    "GROUPS",
+    "MEASURE_OF",
+    "ArmTally",
+    "Counted",
+    "Counts",
+    "Measured",
+    "Tally",
+    "apart_of",
+    "divided",
+    "worth_of",
+]

@@ -73,7 +73,7 @@ class ExperimentCounter:
         segments: Sequence[str] = (),
     ) -> None:
         self._store, self._lock = store, threading.Lock()
-        self._segments = {text: segment_of(text) for text in segments}
+        self._named, self._segments = tuple(segments), tuple(map(segment_of, segments))
         self._live, self._clock = live or store, clock
         self._waiting: list[Event] = []
         self._next_attempt = float("-inf")
@@ -127,7 +127,7 @@ class ExperimentCounter:
             if offset < self._counts.slates.get(partition, 0):
                 return
             if slate is not None and self._everybody:
-                self._counts.slate(slate, self._everybody, self._segments)
+                self._counts.slate(slate, self._everybody, self._named)
             self._counts.slates[partition] = offset + 1
 
     def learned(self, batch: PreparedBatch) -> None:
@@ -155,7 +155,7 @@ class ExperimentCounter:
 
     def _count_waiting(self) -> None:
         """Count the events that wait, if Redis says which attributes their users have. On the learner's thread."""
-        waiting, everybody, segments = self._waiting, self._everybody, tuple(self._segments.values())
+        waiting, everybody = self._waiting, self._everybody
         if not waiting:
             return
         known = self._attributes(waiting)
@@ -164,7 +164,7 @@ class ExperimentCounter:
             return
         with self._lock:
             for event in waiting:
-                self._counts.event(event, everybody, known.get(event.user_id), segments)
+                self._counts.event(event, everybody, known.get(event.user_id), self._segments)
         self._waiting = []
 
     def _attributes(self, events: Sequence[Event]) -> dict[str, Attributes] | None:
@@ -188,7 +188,7 @@ class ExperimentCounter:
         """
         self._count_waiting()
         with self._lock:
-            self._counts.keep(self.experiments, self._segments)
+            self._counts.keep(self.experiments, self._named)
             return {KEY: self._counts.packed()}
 
     def results(self, now: float) -> list[ExperimentResults]:

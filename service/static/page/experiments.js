@@ -50,7 +50,7 @@ async function look() {
     const answer = await get(among ? `/experiments?segment=${id(among)}` : "/experiments", { background: true });
     if (own !== turn) return;
     found = answer.experiments;
-    offer(found[0]?.segments ?? []);
+    offer([...new Set(found.flatMap((each) => each.segments))]);
     say(part.note, found.length ? "" : "There is no experiment. POST /experiments, sluicegate experiment start, or [[experiment]] in the settings begins one.");
     draw();
   } catch (error) {

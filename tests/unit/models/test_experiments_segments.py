@@ -198,6 +198,29 @@ def test_segments_share_the_error_of_all_users_and_are_told_so() -> None:
     assert not any("chances" in sentence for sentence in whole[2])
 
 
+def test_an_experiment_of_many_arms_counts_the_first_segments_and_says_so_of_the_others() -> None:
+    many = Experiment("many", "f0" * 8, tuple(Arm(f"a{place}", 0.125) for place in range(8)), control="a0", minimum=0.0)
+    named = [f"tier:{place}" for place in range(20)]
+    counts, everybody = Counts(), Assignments([many])
+    attributes = [Attributes(b'{"tier": "%d"}' % place) for place in range(20)]
+    for place, name in enumerate(named):
+        arm = everybody.arms("ann", 1.0)["many"].name
+        counts.slate(
+            SlateRecord("5f", 1.0, ["tea"], "ann", experiments={"many": arm}, segments=[name]), everybody, named
+        )
+        clicked = Event(CLICK, "ann", "tea", 1.0, request_id="5f")
+        counts.event(clicked, everybody, attributes[place], tuple(map(segment_of, named)))
+    tally = counts.tallies[many.id]
+    assert tally.by_segment is not None
+    assert list(tally.by_segment.segments) == named[:6]
+    found = results(many, tally, 1e6, segments=named, among="tier:3")
+    assert (found.segments, sum(arm.slates for arm in found.arms)) == (tuple(named[:6]), 1)
+    left_out = results(many, tally, 1e6, segments=named, among="tier:6")
+    assert left_out.conclusion == (
+        "Users with tier:6 are not counted apart: of so many arms, only the first 6 segments are.",
+    )
+
+
 def test_a_segment_that_is_named_late_is_not_decided_by_the_days_before() -> None:
     tally = Tally.empty(2)
     tally.slate("ann", 0, 500.0, ["plan:pro"])
