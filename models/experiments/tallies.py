@@ -36,7 +36,7 @@ counted to within 1 %; beyond `COUNTABLE` nearly all places are taken."""
 
 MOST_APART: Final = 48
 """Arms of segments that one experiment counts: each takes some 1.6 KB of every version. Twenty segments of two arms
-fit, and six of eight; without an end, all experiments that there may be would take 2.5 MB each second."""
+fit, and six of eight. All experiments that there may be then take 1 MB; without an end they would take 2.5."""
 
 COUNTABLE: Final = 400_000
 """Users beyond which their number is not told."""
