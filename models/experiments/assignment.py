@@ -70,6 +70,10 @@ class Assignments:
     def __bool__(self) -> bool:
         return bool(self.experiments)
 
+    def running(self, at: float) -> bool:
+        """Whether an experiment runs at this moment, epoch seconds."""
+        return any(each.runs(at) for each in self.experiments)
+
     def by_attributes(self, at: float) -> bool:
         """Whether attributes decide who takes part in an experiment that runs at this moment, epoch seconds."""
         return any(each.runs(at) for each in self._segmented)

@@ -1,4 +1,8 @@
-"""An experiment and what was counted for it in; rates, lifts and a verdict with bounds that hold at every look out."""
+"""An experiment and what was counted for it in; rates, lifts and a verdict with bounds that hold at every look out.
+
+For the users of one segment alone the answer is the same, from what was counted for them. Segments are many chances of
+error, so they share the one that all users have: the bounds of all of them together hold with its probability.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,12 @@ import math
 from collections.abc import Sequence
 from typing import Final, Literal
 
+import msgspec
 from msgspec import Struct
 
 from models.experiments.definition import HOLDOUT, METRICS, Arm, Experiment, Metric
 from models.experiments.intervals import Bounds, Sum, ratio, sum_of
-from models.experiments.tallies import Tally
+from models.experiments.tallies import Counted, Tally, apart_of
 from models.structs import Prepared
 
 ALPHA: Final = 0.05
@@ -64,6 +69,8 @@ class ExperimentResults(Struct, metaclass=Prepared, frozen=True):
     `verdict` says it in a word and `conclusion` in sentences. `shares_alarm`: more or fewer users came into an arm than
     its share, so no comparison is to be trusted. `not_before` is when the minimum runtime is over. `counted_in` names
     the version whose counts these are, null before the first. `segment` says which users take part, "" for all.
+    `among` is the segment whose users alone were counted here, "" for all who take part, and `segments` are those that
+    are counted apart.
     """
 
     name: str
@@ -83,10 +90,17 @@ class ExperimentResults(Struct, metaclass=Prepared, frozen=True):
     arms: tuple[ArmResults, ...]
     counted_in: str | None = None
     segment: str = ""
+    among: str = ""
+    segments: tuple[str, ...] = ()
 
 
 def results(
-    experiment: Experiment, tally: Tally | None, now: float, counted_in: str | None = None
+    experiment: Experiment,
+    tally: Tally | None,
+    now: float,
+    counted_in: str | None = None,
+    segments: Sequence[str] = (),
+    among: str = "",
 ) -> ExperimentResults:
     """Returns how the arms of an experiment do.
 
@@ -95,13 +109,21 @@ def results(
         tally: what was counted for it; None for nothing.
         now: epoch seconds.
         counted_in: id of the version that carries the counts.
+        segments: of users, that the settings name to be counted apart.
+        among: one of them, to return how the arms do with its users alone; "" for all users.
     """
+    segments = apart_of(experiment, segments)
     counted = tally or Tally.empty(len(experiment.arms))
+    part = counted.part(among if among in segments else "") if among else counted.whole()
+    chances = max(1, len(segments)) if among else 1
     control = experiment.arm(experiment.control)
-    alpha = ALPHA / max(1, len(experiment.arms) - 1)
-    arms = tuple(_arm(experiment, counted, place, control, alpha) for place in range(len(experiment.arms)))
-    alarm = shares_wrong([each.users.total for each in counted.arms], [arm.share for arm in experiment.arms])
-    verdict = _verdict(experiment, arms, alarm, now)
+    arms = tuple(_arm(experiment, part, place, control, ALPHA / chances) for place in range(len(experiment.arms)))
+    shares = [arm.share for arm in experiment.arms]
+    alarm = shares_wrong([each.users.total for each in part.arms], shares, ALPHA_SHARES / chances)
+    # A segment may be counted from later on than the experiment runs: then its minimum runtime begins later as well.
+    timed = msgspec.structs.replace(experiment, start=max(experiment.start, part.since or experiment.start))
+    verdict = _verdict(timed, arms, alarm, now)
+    said = _sentences(timed, arms, verdict, now)
     return ExperimentResults(
         name=experiment.name,
         state=state_of(experiment, now),
@@ -109,17 +131,19 @@ def results(
         control=experiment.control,
         start=experiment.start,
         end=experiment.end,
-        not_before=experiment.start + experiment.minimum,
+        not_before=timed.start + experiment.minimum,
         asked_by=experiment.asked_by,
         reason=experiment.reason,
         stopped_by=experiment.stopped_by,
         verdict=verdict,
-        conclusion=tuple(_sentences(experiment, arms, verdict, now)),
+        conclusion=tuple(_among(among, segments, said, alarm=alarm) if among else said),
         shares_alarm=alarm,
         largest_purchase=experiment.largest_purchase,
         arms=arms,
         counted_in=counted_in,
         segment=experiment.segment,
+        among=among,
+        segments=tuple(segments),
     )
 
 
@@ -134,28 +158,28 @@ def state_of(experiment: Experiment, now: float) -> State:
     return "running" if experiment.runs(now) else "scheduled"
 
 
-def _arm(experiment: Experiment, tally: Tally, place: int, control: int, alpha: float) -> ArmResults:
-    arm, counted = experiment.arms[place], tally.arms[place]
-    seen = sum(each.users.total for each in tally.arms)
-    known = tally.known_users()
-    weight = known / seen if known and seen else 1.0
-    slates, users = sum_of(counted.slates), sum_of(counted.users, weight)
+def _arm(experiment: Experiment, part: Counted, place: int, control: int, alpha: float) -> ArmResults:
+    arm, counted = experiment.arms[place], part.arms[place]
+    seen = sum(each.users.total for each in part.arms)
+    weight = part.weight
+    slates, users = sum_of(counted.slates), sum_of(counted.users, weight or 1.0)
+    of_lift = alpha / max(1, len(experiment.arms) - 1)
     found: dict[str, Measures] = {}
     for name in METRICS:
         upper, largest = counted.of(name), _largest(experiment, name)
-        per_user = ratio(sum_of(upper, largest=largest), users, ALPHA) if known is not None else Bounds(None)
+        per_user = ratio(sum_of(upper, largest=largest), users, alpha) if weight is not None else Bounds(None)
         found[name] = Measures(
             round(upper.total, 2),
-            _rate(ratio(sum_of(upper, largest=largest), slates, ALPHA)),
+            _rate(ratio(sum_of(upper, largest=largest), slates, alpha)),
             _rate(per_user),
-            None if place == control else _lift(experiment, tally, place, control, name, alpha),
+            None if place == control else _lift(experiment, part, place, control, name, of_lift),
         )
     return ArmResults(
         arm.name,
         arm.share,
         arm,
         round(counted.slates.total),
-        round(weight * counted.users.total) if known is not None else None,
+        round(weight * counted.users.total) if weight is not None else None,
         round(counted.users.total / seen, 5) if seen else None,
         found,
     )
@@ -165,15 +189,15 @@ def _largest(experiment: Experiment, measure: str) -> float:
     return experiment.largest_purchase if measure in {"revenue", "spending"} else 1.0
 
 
-def _lift(experiment: Experiment, tally: Tally, place: int, control: int, measure: str, alpha: float) -> Rate:
-    ours, theirs = _by_share(experiment, tally, place, measure), _by_share(experiment, tally, control, measure)
+def _lift(experiment: Experiment, part: Counted, place: int, control: int, measure: str, alpha: float) -> Rate:
+    ours, theirs = _by_share(experiment, part, place, measure), _by_share(experiment, part, control, measure)
     found = ratio(ours, theirs, alpha)
     return _rate(Bounds(*(None if each is None else each - 1.0 for each in found)))
 
 
-def _by_share(experiment: Experiment, tally: Tally, place: int, measure: str) -> Sum:
+def _by_share(experiment: Experiment, part: Counted, place: int, measure: str) -> Sum:
     weight = 1.0 / experiment.arms[place].share
-    return sum_of(tally.arms[place].of(measure), weight, _largest(experiment, measure))
+    return sum_of(part.arms[place].of(measure), weight, _largest(experiment, measure))
 
 
 def _rate(found: Bounds) -> Rate:
@@ -244,6 +268,28 @@ def _sentences(experiment: Experiment, arms: Sequence[ArmResults], verdict: Verd
             else f"Decide nothing before the minimum runtime is over, in {_duration(left)}."
         )
     return said
+
+
+def _among(segment: str, segments: Sequence[str], said: Sequence[str], *, alarm: bool) -> list[str]:
+    """Sentences about the users of a segment alone, and what looking at segments costs.
+
+    >>> _among("plan:pro", ("plan:pro", "plan:free"), ["varied is better than plain."], alarm=False)[1]
+    'Looking at 2 segments is 2 chances of error. They share one: the bounds of all 2 hold together with \
+probability 95 %.'
+    """
+    if segment not in segments:
+        return [
+            f"Users with {segment} are not counted apart: of so many arms, only the first {len(segments)} segments are."
+        ]
+    sure, many = f"probability {100 * (1 - ALPHA):g} %", len(segments)
+    cost = (
+        f"Looking at {many} segments is {many} chances of error. They share one: the bounds of all {many} hold "
+        f"together with {sure}."
+        if many > 1
+        else f"The bounds of a segment and of all users hold with {sure} each: both are two chances of error."
+    )
+    moved = ["It may also be that an arm changes who is in the segment."] if alarm else []
+    return [f"Among users with {segment}: {said[0]}", *said[1:], *moved, cost]
 
 
 def _told(experiment: Experiment, arm: ArmResults) -> str:

@@ -66,9 +66,10 @@ class GateClient:
         """GET /experiments."""
         return self._json("GET", "/experiments")
 
-    def experiment(self, name: str) -> dict[str, Any]:
-        """GET /experiments/NAME."""
-        return self._json("GET", _experiment(name))
+    def experiment(self, name: str, segment: str = "") -> dict[str, Any]:
+        """GET /experiments/NAME. `segment`: of users, "" for all."""
+        asked = f"?{urllib.parse.urlencode({'segment': segment})}" if segment else ""
+        return self._json("GET", _experiment(name) + asked)
 
     def start_experiment(self, body: dict[str, Any]) -> dict[str, Any]:
         """POST /experiments."""

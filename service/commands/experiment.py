@@ -32,7 +32,10 @@ EXAMPLES = (
     "sluicegate experiment start variety --arm plain=0.5 --arm varied=0.5,diversity=0.4 --reason 'more clicks?'\n\n"
     "sluicegate experiment start worth --metric revenue --arm all=0.9 --arm popular=0.1,order=popularity --reason why"
 )
-SHOWN = "Examples:\n\nsluicegate experiment show variety\n\nsluicegate experiment show holdout --json"
+SHOWN = (
+    "Examples:\n\nsluicegate experiment show variety\n\nsluicegate experiment show variety --segment plan:pro\n\n"
+    "sluicegate experiment show holdout --json"
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -59,9 +62,18 @@ def show_all(config: Config = None, url: Url = None, key: Key = "", as_json: AsJ
         typer.echo("there is no experiment; sluicegate experiment start --help shows how to begin one")
 
 
-def show(name: Name, config: Config = None, url: Url = None, key: Key = "", as_json: AsJson = False) -> None:
+def show(
+    name: Name,
+    config: Config = None,
+    url: Url = None,
+    key: Key = "",
+    segment: Annotated[
+        str, typer.Option("--segment", help="Only its users: one of setting learner.segments, as plan:pro.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
     """Show how the arms do: rates, lifts, and whether a difference is shown."""
-    found = done(lambda: client(config, url, key).experiment(name))
+    found = done(lambda: client(config, url, key).experiment(name, segment))
     typer.echo(json.dumps(found) if as_json else "\n".join(_lines(found)))
 
 
@@ -144,7 +156,8 @@ def _number(part: str, value: str) -> float:
 def _lines(found: dict[str, Any]) -> list[str]:
     until = f" until {_moment(found['end'])}" if found["end"] else ""
     among = f", among users with {found['segment']}" if found["segment"] else ""
-    begun = f"{found['name']} {found['state']} since {_moment(found['start'])}{until}"
+    whose = f", users with {found['among']}," if found["among"] else ""
+    begun = f"{found['name']}{whose} {found['state']} since {_moment(found['start'])}{until}"
     lines = [f"{begun}, decided by {found['metric']}{among}"]
     for sentence in found["conclusion"]:
         lines += textwrap.wrap(sentence, WIDTH, initial_indent="  ", subsequent_indent="  ")

@@ -114,11 +114,14 @@ class UserAnswer(Struct, metaclass=Prepared):
 
 
 class UserAccepted(Struct, metaclass=Prepared):
-    """The attributes of a user are in the topic. `left_out` names those that could not be used."""
+    """The attributes of a user are in the topic, or `unchanged`: in force already, so that nothing was written.
+
+    `left_out` names those that could not be used.
+    """
 
     request_id: str
     user_id: str
-    outcome: Literal["accepted"] = "accepted"
+    outcome: Literal["accepted", "unchanged"] = "accepted"
     left_out: tuple[str, ...] = ()
 
 

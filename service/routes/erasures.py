@@ -82,6 +82,7 @@ async def get_erasure(request: Request) -> Response:
 async def _erase(request: Request, user_id: str) -> Response:
     caller, ctx = admit(request, "admin"), context(request)
     order = readable(Erase(secrets.token_hex(12), user_id, caller.name), {"$.user": "user_id"})
+    await ctx.histories.note_order(user_id)
     await run_in_threadpool(send_order, ctx, order)
     ctx.erasures.forget([user_id])
     await run_in_threadpool(_note, ctx, order.id)

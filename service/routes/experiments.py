@@ -20,25 +20,31 @@ from streaming.store import StoreUnavailable
 
 router = APIRouter(tags=["experiments"])
 
+SEGMENT: Final[dict[str, tuple[Any, str]]] = {
+    "segment": (str, "Count its users alone: one of setting `learner.segments`, as plan:pro. Default: all users.")
+}
+"""The parameter of the routes that show results."""
+
 CHANGE: Final[dict[str, Any]] = {"needs": "admin", "problems": ("not-found", "conflict", "unavailable")}
 """What the descriptions of operators' requests have in common."""
 
 
-@router.get("/experiments", **operation("list_experiments", answer=ExperimentsAnswer))
+@router.get("/experiments", **operation("list_experiments", parameters=SEGMENT, answer=ExperimentsAnswer))
 async def show_all(request: Request) -> Response:
     """All experiments and how their arms do, the latest first."""
     admit(request, "read")
-    return answer(ExperimentsAnswer(await run_in_threadpool(_all, context(request))))
+    return answer(ExperimentsAnswer(await run_in_threadpool(_all, context(request), _segment(request))))
 
 
 @router.get(
     "/experiments/{experiment}",
-    **operation("get_experiment", answer=ExperimentResults, problems=("not-found",)),
+    **operation("get_experiment", parameters=SEGMENT, answer=ExperimentResults, problems=("not-found",)),
 )
 async def show(request: Request) -> Response:
     """One experiment: rates and lifts by arm, with intervals that hold at every look, and what they mean."""
     admit(request, "read")
-    return answer(await run_in_threadpool(_one, context(request), identifier(request.scope, "experiment")))
+    name = identifier(request.scope, "experiment")
+    return answer(await run_in_threadpool(_one, context(request), name, _segment(request)))
 
 
 @router.post(
@@ -99,22 +105,39 @@ async def _change(ctx: Context, actor: str, note: str, change: Callable[[Kept], 
         raise store_away(error) from None
 
 
-def _all(ctx: Context) -> list[ExperimentResults]:
-    return _results(ctx, sorted(ctx.gatekeeper.experiments.kept, key=lambda each: -each.start))
+def _segment(request: Request) -> str:
+    """The segment that is asked for, "" for all users. Raises Problem for one that is not counted."""
+    wanted = request.query_params.get("segment", "")
+    counted = [segment.text for segment in context(request).segments]
+    if wanted and wanted not in counted:
+        names = ", ".join(counted) or "none"
+        raise Problem(
+            "invalid",
+            f"Users of segment {wanted[:40]!r} are not counted apart; setting learner.segments names: {names}.",
+            "Ask for one of these, or add it to that setting: it is counted from then on.",
+            errors=[{"path": "query.segment", "expected": f"one of {names}", "found": repr(wanted)[:40]}],
+        )
+    return wanted
 
 
-def _one(ctx: Context, name: str) -> ExperimentResults:
+def _all(ctx: Context, among: str = "") -> list[ExperimentResults]:
+    return _results(ctx, sorted(ctx.gatekeeper.experiments.kept, key=lambda each: -each.start), among)
+
+
+def _one(ctx: Context, name: str, among: str = "") -> ExperimentResults:
     try:
         experiment = experiments.named(ctx.gatekeeper.experiments.kept, name)
     except Unknown as error:
         raise _unknown(error) from None
-    return _results(ctx, [experiment])[0]
+    return _results(ctx, [experiment], among)[0]
 
 
-def _results(ctx: Context, wanted: Sequence[Experiment]) -> list[ExperimentResults]:
+def _results(ctx: Context, wanted: Sequence[Experiment], among: str) -> list[ExperimentResults]:
     version, counts = ctx.gatekeeper.reader.counts()
-    now = ctx.clock()
-    return [experiments.results(each, counts.tallies.get(each.id), now, version or None) for each in wanted]
+    now, segments = ctx.clock(), [segment.text for segment in ctx.segments]
+    return [
+        experiments.results(each, counts.tallies.get(each.id), now, version or None, segments, among) for each in wanted
+    ]
 
 
 def _unknown(error: Unknown) -> Problem:

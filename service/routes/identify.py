@@ -52,6 +52,7 @@ async def identify(request: Request) -> Response:
         check_rate(request, caller)
     if await ctx.histories.joined(ask.anonymous_id, ask.user_id):
         return answer(IdentifyAnswer(request.scope["request_id"], "joined"), 202)
+    await ctx.histories.note_order(ask.anonymous_id, ask.user_id)
     with writing(ctx, public=public):
         await run_in_threadpool(send_order, ctx, order)
     return answer(IdentifyAnswer(request.scope["request_id"], "accepted"), 202)

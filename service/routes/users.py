@@ -63,7 +63,8 @@ async def get_user(request: Request) -> Response:
 async def put_user(request: Request) -> Response:
     """Set the attributes of a user. They replace all earlier ones, and are in force within a second as a rule.
 
-    An id that is joined with a user means the user.
+    An id that is joined with a user means the user. `unchanged` says that they are in force already: then nothing is
+    written, however often they are sent.
     """
     caller = admit(request, "events")
     ctx, user_id = context(request), identifier(request.scope, "user_id")
@@ -71,9 +72,14 @@ async def put_user(request: Request) -> Response:
     attributes = found.values() if found is not None else {}
     order = readable(Describe(secrets.token_hex(12), user_id, attributes, caller.name), {"$.user": "user_id"})
     check_rate(request, caller)
+    told = UserAccepted(request.scope["request_id"], user_id, left_out=tuple(left_out))
+    if await ctx.histories.in_force(user_id, found):
+        told.outcome = "unchanged"
+        return answer(told, 202)
+    await ctx.histories.note_order(user_id)
     with writing(ctx):
         await run_in_threadpool(send_order, ctx, order)
-    return answer(UserAccepted(request.scope["request_id"], user_id, left_out=tuple(left_out)), 202)
+    return answer(told, 202)
 
 
 def _shown(facts: ItemFacts | None) -> tuple[str | UnsetType, str | UnsetType]:

@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
+import msgspec
+
 from models.records import Attributes
 from models.slate import Showing
 from service.http import NOBODY, History
 from service.runtime import Breaker, logs
 from service.runtime.telemetry import Telemetry
-from streaming.live import attributes, identities, parse, request, whole_parse, whole_request
+from streaming.live import attributes, identities, ordered, parse, request, whole_parse, whole_request
 from streaming.live import showings as shown
 from streaming.store import Argument, Keyspace, QuickStore, StoreUnavailable
 
@@ -62,6 +64,7 @@ class Histories:
         self._abandoned: set[asyncio.Task[Any]] = set()
         self._beat = 0
         self._behind = False
+        self._unnoted_until = float("-inf")
 
     @property
     def available(self) -> bool:
@@ -132,6 +135,34 @@ class Histories:
         user, other = map(identities.parse, read[:2])
         return user is not None and user == (user_id if other is None else other)
 
+    async def in_force(self, user_id: str, wanted: Attributes | None) -> bool:
+        """Whether Redis has these attributes of a user, and no order is on its way that may change them."""
+        if time.monotonic() < self._unnoted_until:
+            return False
+        past = await self.past(user_id, with_attributes=True)
+        if not past.read or _comparable(past.attributes) != _comparable(wanted):
+            return False
+        commands = [ordered.request(self._store.key, each) for each in (user_id, past.user_id)]
+        notes = await self._read(lambda: self._store.calls(commands))
+        return notes is not None and not any(notes)
+
+    async def note_order(self, *user_ids: str) -> None:
+        """Note that an order about these users is sent next, for this service and all others.
+
+        Where that fails, the order is sent without; then nothing counts as in force here for as long as a note stays.
+        """
+        key = self._store.key
+        owners = await self._read(lambda: self._store.calls([identities.request(key, each) for each in user_ids]))
+        noted = None
+        if owners is not None:
+            joined = (owner for answer in owners if (owner := identities.parse(answer)) is not None)
+            commands = [ordered.note(key, each) for each in dict.fromkeys([*user_ids, *joined])]
+            noted = await self._read(lambda: self._store.calls(commands))
+        if noted is None:
+            if time.monotonic() >= self._unnoted_until:
+                logs.warn("an order was not noted in Redis: attributes that are in force are written again for now")
+            self._unnoted_until = time.monotonic() + ordered.KEPT
+
     def _whole(self, answer: Sequence[bytes | None], known: int) -> bool:
         """Whether Redis holds at least what it held before: an older one has histories of users erased since.
 
@@ -200,6 +231,11 @@ def _told(answers: Sequence[Any], more: _More) -> dict[str, Any]:
     with_shown, with_attributes = more
     found: dict[str, Any] = {"shown": shown.parse(answers[0])} if with_shown else {}
     return {**found, "attributes": attributes.parse(answers[-1])} if with_attributes else found
+
+
+def _comparable(found: Attributes | None) -> bytes:
+    """Attributes by name: JSON in which 1 and true differ."""
+    return msgspec.json.encode(found.values() if found is not None else {}, order="sorted")
 
 
 def _history(answer: Sequence[bytes]) -> History:

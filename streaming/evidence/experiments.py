@@ -5,8 +5,9 @@ lock, and the record holds the next offset of every partition of both topics. A 
 a kill, both threads go on at the offsets of the newest version, and what is read again is counted again from the sums
 before it. What a learner reads twice for another reason, as after it adopted a rebuilt model, is passed over by offset.
 
-Where attributes of users decide who takes part, an event counts for a user who has them when it is counted. While Redis
-does not say which those are, the event waits: no more of them wait than histories do, because the intake then stops.
+Where attributes of users decide who takes part, or who is counted apart, an event counts for a user who has them when
+it is counted. While Redis does not say which those are, the event waits: no more of them wait than histories do,
+because the intake then stops. A slate's record names the segments of its user itself.
 """
 
 from __future__ import annotations
@@ -17,7 +18,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from models.experiments import MEASURE_OF, Assignments, CannotRun, Counts, ExperimentResults, Kept, decoded, results
+from models.experiments import (
+    MEASURE_OF,
+    Assignments,
+    CannotRun,
+    Counts,
+    ExperimentResults,
+    Kept,
+    decoded,
+    results,
+    segment_of,
+)
 from models.records import Attributes, Event, SlateRecord
 from models.snapshot import Manifest
 from models.statistics import CannotUnpack
@@ -46,6 +57,7 @@ class ExperimentCounter:
         before: The newest version, whose counts go on; None for none.
         live: Where attributes of users are; None for the same store.
         clock: Monotonic seconds.
+        segments: Of users, that are counted apart.
 
     Raises:
         StoreUnavailable: Redis is away.
@@ -58,8 +70,10 @@ class ExperimentCounter:
         before: Manifest | None = None,
         live: Commands | None = None,
         clock: Callable[[], float] = time.monotonic,
+        segments: Sequence[str] = (),
     ) -> None:
         self._store, self._lock = store, threading.Lock()
+        self._named, self._segments = tuple(segments), tuple(map(segment_of, segments))
         self._live, self._clock = live or store, clock
         self._waiting: list[Event] = []
         self._next_attempt = float("-inf")
@@ -95,7 +109,7 @@ class ExperimentCounter:
 
     def running(self, now: float) -> bool:
         """Whether one runs at this moment, epoch seconds."""
-        return any(each.runs(now) for each in self.experiments)
+        return self._everybody.running(now)
 
     def next_slates(self) -> dict[int, int]:
         """The next offset of topic slates to count, by partition."""
@@ -113,7 +127,7 @@ class ExperimentCounter:
             if offset < self._counts.slates.get(partition, 0):
                 return
             if slate is not None and self._everybody:
-                self._counts.slate(slate, self._everybody)
+                self._counts.slate(slate, self._everybody, self._named)
             self._counts.slates[partition] = offset + 1
 
     def learned(self, batch: PreparedBatch) -> None:
@@ -124,7 +138,7 @@ class ExperimentCounter:
                 for topic, partition, offset, event in batch.attributed:
                     if offset < counts.events.get(topic, {}).get(partition, 0):
                         continue
-                    if not everybody.by_attributes(event.timestamp):
+                    if not self._needs_attributes(event.timestamp):
                         counts.event(event, everybody)
                     elif event.kind in MEASURE_OF:
                         self._waiting.append(event)
@@ -133,6 +147,11 @@ class ExperimentCounter:
                 places[partition] = max(places.get(partition, 0), offsets[-1] + 1)
         if self._clock() >= self._next_attempt:
             self._count_waiting()
+
+    def _needs_attributes(self, at: float) -> bool:
+        """Whether attributes of users decide how an event of this moment counts."""
+        everybody = self._everybody
+        return everybody.by_attributes(at) or (bool(self._segments) and everybody.running(at))
 
     def _count_waiting(self) -> None:
         """Count the events that wait, if Redis says which attributes their users have. On the learner's thread."""
@@ -145,7 +164,7 @@ class ExperimentCounter:
             return
         with self._lock:
             for event in waiting:
-                self._counts.event(event, everybody, known.get(event.user_id))
+                self._counts.event(event, everybody, known.get(event.user_id), self._segments)
         self._waiting = []
 
     def _attributes(self, events: Sequence[Event]) -> dict[str, Attributes] | None:
@@ -163,13 +182,13 @@ class ExperimentCounter:
         return found
 
     def carried(self) -> dict[str, str]:
-        """What a version carries. Counts of experiments that were deleted are left out from now on.
+        """What a version carries, without experiments that were deleted and segments that are no longer counted.
 
         Versions are cut once the histories of their events are in Redis; then nothing waits here for it either.
         """
         self._count_waiting()
         with self._lock:
-            self._counts.keep(self.experiments)
+            self._counts.keep(self.experiments, self._named)
             return {KEY: self._counts.packed()}
 
     def results(self, now: float) -> list[ExperimentResults]:

@@ -68,7 +68,13 @@ class Assembly:
             stack.callback(lambda: frozen.close(self.stop.share(READERS)))
             evidence = EvidenceReporter(frozen, Referee(time.monotonic, settings.learner.evidence_share), telemetry)
             exposed = self._take_up(evidence, start)
-            experiments = ExperimentCounter(self.store, start.model.progress.topics, start.before, live=self.histories)
+            experiments = ExperimentCounter(
+                self.store,
+                start.model.progress.topics,
+                start.before,
+                live=self.histories,
+                segments=settings.learner.segments,
+            )
             attributor = stack.enter_context(contextlib.closing(self._attributor(exposed, experiments)))
             adoption = AdoptionWatch(self.store, start.model.progress.adopted)
             stack.callback(lambda: adoption.close(self.stop.share(READERS)))

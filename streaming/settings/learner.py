@@ -47,7 +47,8 @@ class LearnerSettings(Section):
         default=(),
         max_length=20,
         description="Segments of users, as plan:pro: KEY:VALUE of the `context` of requests, or a condition of the "
-        "attributes of users. Slates and what followed them are counted for each.",
+        "attributes of users. Slates and what followed them are counted for each; those of attributes also have their "
+        "own results of each experiment.",
     )
     remember_shown: bool = Field(
         default=True,
@@ -111,7 +112,7 @@ class LearnerSettings(Section):
                 segment_of(text)
             except ValueError as error:
                 raise ValueError(f"{text[:40]!r} is no segment: write {error}") from None
-        return segments
+        return tuple(dict.fromkeys(segments))
 
 
 class UpdateSettings(Section):

@@ -25,7 +25,7 @@ SECONDS: Final = {
     "test_shards.py": 55,
     "test_outages.py": 50,
     "test_log_changes.py": 40,
-    "test_experiments.py": 35,
+    "test_experiments.py": 42,
     "test_existing_topic.py": 30,
     "test_logs.py": 30,
     "test_gate.py": 26,

@@ -353,6 +353,8 @@ def test_an_event_is_learnt_and_served_with_tls_logins_and_the_least_rights(worl
         learner,
         service,
     )
+    status, answer = service.ask("PUT", "/users/ann", {"attributes": {"plan": "pro"}})
+    assert (status, answer["outcome"]) == (202, "accepted"), answer
     assert [event["item_id"] for event in service.history("ann")] == ["item-3-4"]
     assert len(ours.read(ours.settings.topic("deadletter"), 1)) == 1
     assert learner.metrics()["sluicegate_mirror_commit_failures_total"] == 0

@@ -76,6 +76,7 @@ def staged(history: int = HISTORY, holdout: float = 0.0) -> Iterator[Stage]:
     """Broker, Redis, learner, service, and a shop whose history is learned; `holdout`: share with popular items."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SLUICEGATE_")}
     environ["SLUICEGATE_EXPERIMENTS__HOLDOUT"] = str(holdout)
+    environ["SLUICEGATE_LEARNER__SEGMENTS"] = '["plan:pro", "plan:free"]'
     data: Purchases = purchases(history + 40_000, time.time())
     with tempfile.TemporaryDirectory(prefix="sluicegate-page-") as folder:
         stack = Stack(_settings(), Path(folder), environ, free_port(), "127.0.0.1")

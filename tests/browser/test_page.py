@@ -120,6 +120,30 @@ def test_users_and_items_are_looked_up(page: Page) -> None:
     expect(page.locator("#lookup .facts")).to_contain_text("Known to the model")
 
 
+def test_attributes_are_set_where_a_user_is_looked_up_and_results_are_those_of_a_segment(page: Page) -> None:
+    page.goto("/#lookup")
+    page.get_by_label("User", exact=True).fill("zoe")
+    page.get_by_role("button", name="Look up user").click()
+    expect(page.locator("#lookup")).to_contain_text("The shop has given none.")
+    page.get_by_text("Change the attributes").click()
+    outcome = page.locator("#lookup .outcome")
+    for text, told in (
+        ("plan=pro", "This is no JSON object. Write it as"),
+        ('{"plan": "pro", "address": {}}', "They are in force. Left out, because it cannot be used: address."),
+        ('{"orders": 3, "gone": null, "plan": "pro"}', "They are in force."),
+    ):
+        page.get_by_label("Attributes, as a JSON object").fill(text)
+        page.get_by_role("button", name="Set attributes").click()
+        expect(outcome).to_contain_text(told)
+    expect(page.locator("#lookup .facts")).to_contain_text("orders")
+    show(page, "experiments")
+    page.get_by_label("Count").select_option("plan:pro")
+    shown = page.get_by_role("article", name="variety")
+    expect(shown).to_contain_text("Among users with plan:pro")
+    page.get_by_label("Count").select_option("")
+    expect(shown).not_to_contain_text("Among users")
+
+
 def test_an_unknown_item_is_reported(page: Page, refusals: None) -> None:
     page.goto("/#lookup")
     page.get_by_label("Item", exact=True).fill("no-such-item")

@@ -18,6 +18,7 @@ from sluicegate_client.types import (
     SentEvent,
     SentItem,
     Slate,
+    UserAccepted,
 )
 
 T = TypeVar("T")
@@ -72,6 +73,12 @@ def identify(anonymous_id: str, user_id: str) -> Call[IdentifyAnswer]:
     """Two ids of one person."""
     body = {"anonymous_id": anonymous_id, "user_id": user_id}
     return Call("POST", "/identify", IdentifyAnswer, msgspec.json.encode(body))
+
+
+def set_user(user_id: str, attributes: Mapping[str, Any]) -> Call[UserAccepted]:
+    """What the shop says of a user."""
+    body = msgspec.json.encode({"attributes": attributes})
+    return Call("PUT", f"/users/{quote(user_id, safe='')}", UserAccepted, body)
 
 
 def _query(**values: int | str | Sequence[str] | None) -> str:

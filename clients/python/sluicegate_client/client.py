@@ -30,6 +30,7 @@ from sluicegate_client.types import (
     SentEvent,
     SentItem,
     Slate,
+    UserAccepted,
 )
 
 T = TypeVar("T")
@@ -113,6 +114,10 @@ class Client:
     def remove_item(self, item_id: str) -> ItemAccepted:
         """Say that the shop no longer has an item. Raises SluicegateError."""
         return self._call(calls.remove_item(item_id))
+
+    def set_user(self, user_id: str, attributes: Mapping[str, Any]) -> UserAccepted:
+        """Say what a user is: these attributes, as `{"plan": "pro"}`, replace all others. Raises SluicegateError."""
+        return self._call(calls.set_user(user_id, attributes))
 
     def identify(self, anonymous_id: str, user_id: str) -> IdentifyAnswer:
         """Say that two ids are one person, who has logged in. Raises SluicegateError."""

@@ -224,6 +224,15 @@ class ItemAccepted(Struct, frozen=True):
     left_out: tuple[str, ...] = ()
 
 
+class UserAccepted(Struct, frozen=True):
+    """The attributes of a user are in the topic, or `unchanged`: in force already, so that nothing was written."""
+
+    request_id: str
+    user_id: str
+    outcome: str = ""
+    left_out: tuple[str, ...] = ()
+
+
 class IdentifyAnswer(Struct, frozen=True):
     """Whether the ids are one: `joined` already, or `accepted` for being joined, within a second as a rule."""
 

@@ -68,9 +68,11 @@ export async function open(path, options = {}) {
 
 export const get = async (path, options) => (await open(path, options)).json();
 
-export async function post(path, body) {
-  const options = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+export async function post(path, body, method = "POST") {
+  const options = { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
   return (await open(path, options)).json();
 }
+
+export const put = (path, body) => post(path, body, "PUT");
 
 export const id = encodeURIComponent;

@@ -1,6 +1,6 @@
 // Experiments on users: how each arm does, with intervals that hold at every look, and what the recommender is worth.
 
-import { Trouble, get } from "./api.js";
+import { Trouble, get, id } from "./api.js";
 import { el, moment, number, onWidth, percent, say } from "./dom.js";
 import { interval, reachOf } from "./intervals.js";
 
@@ -17,13 +17,16 @@ const TONES = { better: "better", worse: "worse", shares_wrong: "worse" };
 const part = {};
 let found = [];
 let looked = 0;
+let turn = 0;
 
 export function build(root) {
   part.note = el("p", { class: "quiet" }, "…");
   part.list = el("div", { class: "experiments" });
+  part.segment = el("select", { id: "among", onchange: look }, el("option", { value: "" }, "all users"));
+  part.among = el("div", { class: "row", hidden: true }, el("label", { for: "among" }, "Count"), part.segment);
   root.append(el("h2", {}, "Experiments"),
     el("p", { class: "quiet" }, "Users are divided among the arms by their ids, and each keeps the arm. Intervals hold however often one looks."),
-    part.note, part.list);
+    part.among, part.note, part.list);
   onWidth(part.list, draw);
 }
 
@@ -41,14 +44,28 @@ export function update(event, data, open) {
 
 async function look() {
   looked = Date.now();
+  const own = ++turn;
+  const among = part.segment.value;
   try {
-    found = (await get("/experiments", { background: true })).experiments;
+    const answer = await get(among ? `/experiments?segment=${id(among)}` : "/experiments", { background: true });
+    if (own !== turn) return;
+    found = answer.experiments;
+    offer([...new Set(found.flatMap((each) => each.segments))]);
     say(part.note, found.length ? "" : "There is no experiment. POST /experiments, sluicegate experiment start, or [[experiment]] in the settings begins one.");
     draw();
   } catch (error) {
     if (!(error instanceof Trouble)) throw error;
     say(part.note, error.message);
   }
+}
+
+// The segments that setting learner.segments names; without any there is nothing to choose.
+function offer(segments) {
+  const [all, ...known] = part.segment.options;
+  part.among.hidden = !segments.length;
+  if (segments.join("\n") === known.map((option) => option.value).join("\n")) return;
+  const chosen = part.segment.value;
+  part.segment.replaceChildren(all, ...segments.map((name) => el("option", { value: name, selected: name === chosen }, `users with ${name}`)));
 }
 
 function draw() {

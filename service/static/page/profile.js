@@ -1,6 +1,7 @@
 // A user's history and recommendations with reasons; an item's facts and the items that go with it.
 
 import { get, id } from "./api.js";
+import { panel as told } from "./attributes.js";
 import { el, moment, price } from "./dom.js";
 import { PICTURE, address, loadable, picture } from "./picture.js";
 import { SHOWN, entry, lacking } from "./slate.js";
@@ -20,7 +21,8 @@ export async function user(wanted, open) {
       el("p", { class: "quiet small" }, lacking(slate))),
     el("div", { class: "panel" }, el("h3", {}, "What this user did last"),
       done.length ? el("ol", { class: "decisions done" }, ...done)
-        : el("p", { class: "quiet" }, "This user has no history: the slate is what is good for anybody.")))];
+        : el("p", { class: "quiet" }, "This user has no history: the slate is what is good for anybody."))),
+    told(wanted, known.attributes)];
 }
 
 const FACTS = [["category", "Category"], ["brand", "Brand"], ["price", "Price"], ["tags", "Tags"], ["rating", "Rating"], ["group_id", "Product of this variant"]];

@@ -89,6 +89,8 @@ def test_every_method_has_an_answer_of_its_type(guarded: Settings, taught: Learn
         assert [outcome.outcome for outcome in sent.outcomes] == ["accepted", "rejected"]
         assert shop.send_items([{"item_id": "item-3", "title": "Pot", "colour": "red"}]).attributes == {"colour": 1}
         assert shop.remove_item("a/b").outcome == "accepted"
+        told = shop.set_user("ann/b", {"plan": "pro", "address": {"street": "x"}})
+        assert (told.user_id, told.outcome, told.left_out) == ("ann/b", "accepted", ("address",))
         assert shop.identify("v1", "ann").outcome == "accepted"
 
 

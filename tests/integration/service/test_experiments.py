@@ -7,12 +7,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from models.experiments.assignment import Assignments
 from models.experiments.definition import Arm, Experiment
+from models.experiments.segments import segment_of
 from models.experiments.tallies import Counts
 from models.records import CLICK, Event, SlateRecord
+from models.records.attributes import Attributes
 from models.records.slates import decode_slate
+from service.cli.main import app
 from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings, load_settings
 from tests.conftest import eventually
@@ -147,6 +151,53 @@ def test_results_are_those_of_the_newest_version(served: Served, taught: Learner
     ]
     assert found["verdict"] == "better"
     assert found["conclusion"][0].startswith("popular is better than own: 250.0 % more clicks on slates per user")
+
+
+def test_results_of_a_segment_are_those_of_its_users_alone(settings: Settings, taught: Learner) -> None:
+    taught.commit()
+    names = ("plan:pro", "plan:free")
+    counts, everybody = Counts(), Assignments([ORDERED])
+    for number, user in enumerate([*users(0, 80), *users(1, 80)]):
+        arm, plan = everybody.arms(user, 2.0)["order"].name, "pro" if number % 2 else "free"
+        for _ in range(20):
+            shown = SlateRecord("5f", 2.0, ["tea"], user, experiments={"order": arm}, segments=[f"plan:{plan}"])
+            counts.slate(shown, everybody, names)
+        # Popular items are clicked on more by those who are pro alone.
+        for _ in range(14 if (arm, plan) == ("popular", "pro") else 4):
+            clicked = Event(CLICK, user, "tea", 2.0, request_id="5f")
+            counts.event(
+                clicked, everybody, Attributes(b'{"plan":"%s"}' % plan.encode()), tuple(map(segment_of, names))
+            )
+    keep(taught.store, ORDERED)
+    taught.learn([("user-1", "item-1")])
+    version = taught.commit(experiments=counts.packed())
+    with service(changed(settings, learner={"segments": names})) as served:
+        eventually(
+            lambda: [each["counted_in"] for each in served.get("/experiments").json()["experiments"]] == [version]
+        )
+        whole, pro, free = (served.get(f"/experiments/order{more}").json() for more in ("", *map(asked, names)))
+        assert [each["among"] for each in (whole, pro, free)] == ["", *names]
+        assert {tuple(each["segments"]) for each in (whole, pro, free)} == {names}
+        assert [arm["slates"] for arm in pro["arms"]] == [arm["slates"] for arm in free["arms"]] == [800, 800]
+        assert pro["arms"][1]["measures"]["click"]["total"] == 40 * 14
+        assert [arm["slates"] for arm in whole["arms"]] == [1_600, 1_600]
+        assert (pro["verdict"], free["verdict"]) == ("better", "undecided")
+        assert pro["conclusion"][0].startswith("Among users with plan:pro: popular is better than own: 250.0 % more")
+        assert "2 chances of error" in pro["conclusion"][-1]
+        (listed,) = served.get("/experiments?segment=plan:pro").json()["experiments"]
+        assert listed["arms"] == pro["arms"]
+        told = problem(served.get("/experiments/order?segment=plan:gold"), 422)
+        assert told["detail"].endswith("setting learner.segments names: plan:pro, plan:free.")
+        assert told["errors"][0]["path"] == "query.segment"
+        shown = CliRunner().invoke(app, ["experiment", "show", "order", "--segment", "plan:pro", "--url", served.base])
+        assert "order, users with plan:pro, running since" in shown.output
+        assert "Among users with plan:pro: popular is better than own" in " ".join(shown.output.split())
+        refused = CliRunner().invoke(app, ["experiment", "show", "order", "--segment", "gold", "--url", served.base])
+        assert (refused.exit_code, "plan:pro, plan:free" in refused.output) == (1, True), refused.output
+
+
+def asked(segment: str) -> str:
+    return f"?segment={segment}"
 
 
 def test_experiments_of_the_settings_run_and_a_restart_changes_nothing(settings: Settings, taught: Learner) -> None:

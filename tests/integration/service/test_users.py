@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from pydantic import SecretStr
 
 from models.experiments.definition import Arm, Experiment
 from models.records import Describe, decode_control
@@ -24,7 +25,7 @@ EVENTS = {"X-API-Key": "events"}
 @pytest.fixture
 def served(settings: Settings) -> Iterator[Served]:
     ensure_topics(settings)
-    keys = tuple(f"{role}:{digest(role)}" for role in ("read", "events", "beacon"))
+    keys = tuple(f"{role}:{digest(role)}" for role in ("read", "events", "beacon", "admin"))
     with connected(changed(settings, service={"keys": keys}), trusted=False) as running:
         yield running
 
@@ -81,6 +82,56 @@ def test_only_users_of_the_segment_are_in_the_experiment_and_slates_name_their_s
     found = sorted((each.user_id, each.segments, each.experiments is not None) for each in slates if known(each))
     pro, free = ("user-1", ["plan:pro", "orders>=3"], True), ("user-2", ["orders>=3"], False)
     assert found == [pro, pro, pro, pro, free, free]
+
+
+def test_what_is_in_force_is_not_written_again_unless_an_order_may_be_on_its_way(
+    served: Served, settings: Settings, taught: Learner
+) -> None:
+    users = ("ann", "bob", "cy", "dee")
+    for offset, user in enumerate(users):
+        attributes.write(taught.store, Described(0, offset, user, b'{"plan":"pro","orders":1}'), "c")
+    identities.join(taught.store, Identified(0, 7, "bob", ("v1",)), "c")
+    for user in ("ann", "v1", "bob"):
+        assert sent(served, user, orders=1, plan="pro", gone=None) == "unchanged"
+    assert sent(served, "eve") == "unchanged", "without any, and none are sent"
+    assert sent(served, "ann", plan="pro", orders=True) == "accepted", "true is not 1"
+    assert sent(served, "ann", plan="pro", orders=1) == "accepted", "the order before is not carried out yet"
+    assert sent(served, "v1", plan="free") == "accepted"
+    assert sent(served, "bob", plan="pro", orders=1) == "accepted", "of an id that is joined with the user"
+    assert served.post("/identify", json={"anonymous_id": "v2", "user_id": "cy"}, headers=EVENTS).status_code == 202
+    assert sent(served, "cy", plan="pro", orders=1) == "accepted", "a join may change what a user has"
+    assert served.http.delete("/users/dee", headers={"X-API-Key": "admin"}).status_code == 202
+    assert sent(served, "dee", plan="pro", orders=1) == "accepted", "and so may an erasure"
+    orders = [decode_control(value) for _, value in in_topic(settings, "control", 8)]
+    described = [(each.user, each.attributes) for each in orders if isinstance(each, Describe)]
+    pro = {"plan": "pro", "orders": 1}
+    assert described[1:] == [("ann", pro), ("v1", {"plan": "free"}), ("bob", pro), ("cy", pro), ("dee", pro)]
+    assert described[0][1]["orders"] is True
+    assert len(orders) == 8
+
+
+def test_a_service_that_cannot_note_an_order_writes_every_request(settings: Settings, taught: Learner) -> None:
+    ensure_topics(settings)
+    for offset, user in enumerate(("ann", "bob")):
+        attributes.write(taught.store, Described(0, offset, user, b'{"plan":"pro"}'), "c")
+    taught.store.call("ACL", "SETUSER", "shop", "on", ">secret", "~*", "+@all", "-set")
+    shop = changed(settings, redis={"username": "shop", "password": SecretStr("secret")})
+    try:
+        with connected(shop) as served:
+            assert sent(served, "bob", plan="pro") == "unchanged", "reading is enough for that"
+            assert sent(served, "bob", plan="free") == "accepted"
+            taught.store.call("ACL", "SETUSER", "shop", "+set")
+            assert sent(served, "ann", plan="pro") == "accepted", "others do not know of the order before"
+    finally:
+        taught.store.call("ACL", "DELUSER", "shop")
+    assert len(in_topic(settings, "control", 2)) == 2
+
+
+def sent(served: Served, user: str, **attributes: object) -> str:
+    """Sets the attributes of a user; what became of it."""
+    answer = served.http.put(f"/users/{user}", json={"attributes": attributes}, headers=EVENTS)
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["outcome"])
 
 
 def known(slate: SlateRecord | None) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from models.experiments.definition import Arm, Experiment
+from models.experiments.tallies import Counts
 from models.records import CLICK, Event, SlateRecord
 from models.snapshot.manifest import Manifest
 from service.local import embedded
@@ -134,6 +135,31 @@ def test_events_count_for_users_of_the_segment_alone(store: Store) -> None:
     for _ in range(2):
         counter.learned(batch(1, 2))
     assert figures(counter)[1] == 2
+
+
+def test_each_segment_has_the_events_and_slates_of_its_users_whatever_dies(store: Store) -> None:
+    attributes.write(store, Described(0, 1, "ann", b'{"plan":"pro","orders":5}'), "c")
+    names = ("plan:pro", "plan:free", "orders>=3")
+    first = ExperimentCounter(store, TOPICS, segments=names)
+    first.slates_begin({0: 7})
+    first.slate(SlateRecord("5f", 50.0, ["tea"], "ann", experiments={"e": "a"}, segments=["plan:pro"]), 0, 7)
+    first.learned(batch(0, 1))
+    cut = version(first)
+    first.learned(batch(2))
+    assert figures(first) == (1, 3)
+    again = ExperimentCounter(store, TOPICS, cut, segments=names)
+    again.learned(batch(1, 2))
+    counts = Counts.unpacked(again.carried()[KEY]).tallies[EXPERIMENT.id]
+    found = {
+        name: (sum(arm.slates.total for arm in arms), sum(arm.click.total for arm in arms))
+        for name in names
+        for arms in [counts.part(name).arms]
+    }
+    assert found == {"plan:pro": (1, 3), "plan:free": (0, 0), "orders>=3": (0, 3)}
+    fewer = ExperimentCounter(store, TOPICS, version(again), segments=names[1:])
+    counts = Counts.unpacked(fewer.carried()[KEY]).tallies[EXPERIMENT.id]
+    assert counts.part("plan:pro").since is None, "a segment that the settings no longer name is forgotten"
+    assert counts.part("orders>=3").since is not None
 
 
 def test_events_wait_for_a_redis_that_is_away_or_not_whole(

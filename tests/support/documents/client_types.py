@@ -25,7 +25,7 @@ SENT: Final = {
 
 RECEIVED: Final = (
     *("ValueProblem", "ProblemDocument", "Contribution", "Item", "Slate", "EventOutcome", "EventsAnswer"),
-    *("ItemOutcome", "ItemsAnswer", "ItemAccepted", "IdentifyAnswer"),
+    *("ItemOutcome", "ItemsAnswer", "ItemAccepted", "UserAccepted", "IdentifyAnswer"),
 )
 """Types of answers, each after those it is made of."""
 
