@@ -1,4 +1,4 @@
-"""A Python function in, a compiled one out: with `lending`, the only module that knows numba.
+"""A Python function in, a compiled one out: with `lending` and `keeping`, the only module that knows numba.
 
 `kernel` may guard and change state: no fast-math, so a finite check stays a finite check.
 `scoring` only reads state: sums may be reordered so that they run on vector units, but NaN and infinity keep
@@ -20,6 +20,7 @@ from numba.core.registry import CPUDispatcher
 from numba.extending import intrinsic as _intrinsic
 
 from models.kernels.core.cache import choose, fingerprint, warn
+from models.kernels.core.keeping import Keeping, KeepingRaw, KeptCache
 
 __all__ = [
     "by_width",
@@ -31,6 +32,7 @@ __all__ = [
     "intrinsic",
     "ir",
     "kernel",
+    "passing",
     "prefetch",
     "scoring",
     "types",
@@ -74,14 +76,19 @@ class _Shared(CPUDispatcher):
 
 
 class _Inner(_Shared):
-    """Has no entry from Python, which takes as long to compile as a small kernel: the first such call adds it."""
+    """Has no machine code of its own, for it becomes a part of its callers: the first call from Python makes some."""
 
+    pipeline: Any = Keeping
     from_python: Any = None
 
     def __call__(self, *arguments: Any) -> Any:
         if self.from_python is None:
             self.from_python = _with_entry(self.py_func, self.targetoptions.get("fastmath", False))
         return self.from_python(*arguments)
+
+
+class _Passing(_Inner):
+    pipeline = KeepingRaw
 
 
 class _InnerByWidth(_Inner):
@@ -106,7 +113,12 @@ def _compiler(kind: type[CPUDispatcher], fastmath: Any = False) -> Any:
     """
 
     def compiled(function: Any) -> Any:
-        made = njit(**_OPTIONS, fastmath=fastmath, no_cpython_wrapper=issubclass(kind, _Inner))(function)
+        if not issubclass(kind, _Inner):
+            made = njit(**_OPTIONS, fastmath=fastmath)(function)
+        else:
+            made = njit(**_OPTIONS, fastmath=fastmath, no_cpython_wrapper=True, pipeline_class=kind.pipeline)(function)
+            if made is not function and cache.folder is not None:
+                made._cache = KeptCache(function)
         if made is not function:  # the same where NUMBA_DISABLE_JIT is set
             made.__class__ = kind
         return made
@@ -116,6 +128,8 @@ def _compiler(kind: type[CPUDispatcher], fastmath: Any = False) -> Any:
 
 kernel = _compiler(_Inner)
 """A kernel that other kernels call."""
+passing = _compiler(_Passing)
+"""A kernel that does little but call large ones: LLVM optimises it with its caller, and not before that as well."""
 entry = _compiler(_Shared)
 """A kernel that Python calls."""
 by_width = _compiler(_InnerByWidth)
