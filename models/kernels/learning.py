@@ -30,7 +30,7 @@ from models.dimensions import (
 )
 from models.kernels.cold_start import lists as fresh_lists
 from models.kernels.cold_start import ranker as fresh
-from models.kernels.core.compile import entry, kernel, passing
+from models.kernels.core.compile import entry, kernel
 from models.kernels.core.hashing import share
 from models.kernels.core.marks import mark
 from models.kernels.core.vectors import LANES, equal
@@ -114,7 +114,7 @@ def pick(applied, rate, seed, every):
     return drawn < trained, applied >= SKIPPED and drawn < max(trained, testing_share(rate))
 
 
-@passing
+@kernel
 def rank(served, private, scratch, user, item, query, now, trains, tests, first, out):
     """Rank the event's item before it is learned; test and train if asked.
 

@@ -13,26 +13,23 @@ from typing import Any
 
 from numba import config as _config
 from numba import njit as _njit
-from numba import typeof
 from numba import types as _types
 from numba.core import cgutils
 from numba.core.registry import CPUDispatcher
 from numba.extending import intrinsic as _intrinsic
 
 from models.kernels.core.cache import choose, fingerprint, warn
-from models.kernels.core.keeping import Keeping, KeepingRaw, KeptCache
+from models.kernels.core.keeping import Keeping, KeptCache
 
 __all__ = [
     "by_width",
     "cache",
     "cgutils",
-    "compile_ahead",
     "config",
     "entry",
     "intrinsic",
     "ir",
     "kernel",
-    "passing",
     "prefetch",
     "scoring",
     "types",
@@ -78,17 +75,12 @@ class _Shared(CPUDispatcher):
 class _Inner(_Shared):
     """Has no machine code of its own, for it becomes a part of its callers: the first call from Python makes some."""
 
-    pipeline: Any = Keeping
     from_python: Any = None
 
     def __call__(self, *arguments: Any) -> Any:
         if self.from_python is None:
             self.from_python = _with_entry(self.py_func, self.targetoptions.get("fastmath", False))
         return self.from_python(*arguments)
-
-
-class _Passing(_Inner):
-    pipeline = KeepingRaw
 
 
 class _InnerByWidth(_Inner):
@@ -116,7 +108,7 @@ def _compiler(kind: type[CPUDispatcher], fastmath: Any = False) -> Any:
         if not issubclass(kind, _Inner):
             made = njit(**_OPTIONS, fastmath=fastmath)(function)
         else:
-            made = njit(**_OPTIONS, fastmath=fastmath, no_cpython_wrapper=True, pipeline_class=kind.pipeline)(function)
+            made = njit(**_OPTIONS, fastmath=fastmath, no_cpython_wrapper=True, pipeline_class=Keeping)(function)
             if made is not function and cache.folder is not None:
                 made._cache = KeptCache(function)
         if made is not function:  # the same where NUMBA_DISABLE_JIT is set
@@ -128,8 +120,6 @@ def _compiler(kind: type[CPUDispatcher], fastmath: Any = False) -> Any:
 
 kernel = _compiler(_Inner)
 """A kernel that other kernels call."""
-passing = _compiler(_Passing)
-"""A kernel that does little but call large ones: LLVM optimises it with its caller, and not before that as well."""
 entry = _compiler(_Shared)
 """A kernel that Python calls."""
 by_width = _compiler(_InnerByWidth)
@@ -160,8 +150,3 @@ def _prefetch(typing, array, row, column):
 
 prefetch: Any = intrinsic(_prefetch)
 """prefetch(array, row, column): begin to fetch that cell of a two-dimensional array; reads and changes nothing."""
-
-
-def compile_ahead(kernel: Any, *arguments: Any) -> None:
-    """Compile a kernel for other kernels, for arguments of these types, without calling it."""
-    kernel.compile(tuple(_plain(typeof(value)) for value in arguments))

@@ -1,7 +1,7 @@
-"""Keeps a kernel that only kernels call as optimised code of LLVM, and makes no machine code of it.
+"""Keeps a kernel that only kernels call as LLVM's text, which becomes machine code with the kernel that Python calls.
 
-numba by itself makes machine code of every function, with all that it calls copied into it, and so a kernel becomes
-machine code once for each level above it. Here that happens once for each kernel that Python calls.
+numba by itself optimises every function, with all that it calls copied into it, and makes machine code of it: it works
+on a kernel once more for each level above it. Here it works once on each kernel that Python calls, and all below it.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ _llvm: Any = vars(_codegen)["ll"]
 
 
 class Kept(_Library):  # type: ignore[misc]
-    """The optimised code of a kernel and of all that it calls, for linking into its callers."""
+    """The code of a kernel and of all that it calls, as LLVM's text, for linking into its callers."""
 
     @property
     def codegen(self) -> Any:
@@ -38,6 +38,9 @@ class Kept(_Library):  # type: ignore[misc]
         """What the cache keeps."""
         return self.name, self._get_module_for_linking().as_bitcode()
 
+    def _optimize_final_module(self) -> None:
+        """Do nothing: it is optimised with its callers."""
+
     def _finalize_final_module(self) -> None:
         self._finalize_dynamic_globals()
         self._finalized = True
@@ -52,28 +55,13 @@ class Kept(_Library):  # type: ignore[misc]
         return library
 
 
-class KeptRaw(Kept):
-    """The same, to be optimised with its callers alone."""
-
-    def _optimize_final_module(self) -> None:
-        pass
-
-
 class Keeping(_Pipeline):  # type: ignore[misc]
     """numba's compiler, into a `Kept`."""
 
-    library = Kept
-
     def _compile_bytecode(self) -> Any:
         state = self.state
-        state.library = self.library(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library = Kept(state.targetctx.codegen(), state.func_id.func_qualname)
         return super()._compile_bytecode()
-
-
-class KeepingRaw(Keeping):
-    """numba's compiler, into a `KeptRaw`."""
-
-    library = KeptRaw
 
 
 class _KeptFormat(_Format):  # type: ignore[misc]
@@ -101,4 +89,4 @@ class KeptCache(_Cache):  # type: ignore[misc]
     _impl_class = _KeptFormat
 
 
-__all__ = ["Keeping", "KeepingRaw", "KeptCache"]
+__all__ = ["Keeping", "KeptCache"]

@@ -25,7 +25,7 @@ from models.dimensions import (
     WINDOW_DECAY,
     WINDOW_SLOTS,
 )
-from models.kernels.core.compile import kernel, passing
+from models.kernels.core.compile import kernel
 from models.kernels.core.hashing import find, put
 from models.kernels.core.top_k import finish, offer
 from models.kernels.retrieval import factorization
@@ -323,7 +323,7 @@ def add_given(union, listed, extra, picked):
             pick(union, extra[at], PICKED, picked)
 
 
-@passing
+@kernel
 def gather(served, scratch, now, extra, only):
     """Gather all candidates, into scratch.union and scratch.listed. The history must have been read and tallied.
 
