@@ -5,14 +5,10 @@ Run by `make setup` and in the image, so that the first event and the first requ
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from multiprocessing import get_context
 from typing import Final, Literal
 
 import numpy as np
@@ -20,9 +16,8 @@ import numpy as np
 from models.dimensions import PURCHASE
 from models.kernels.core import compile as compiling
 from models.kernels.core.record_batch import COLUMNS, locate
-from models.kernels.learning import learn_event
 from models.merging import Shard, merge
-from models.recommender import Recommender, RecommenderOptions, new_scratch, new_state
+from models.recommender import Recommender, RecommenderOptions, new_state
 from models.state import SCHEMA, State, duplicate
 from models.state.table_data import FEW_ROWS, write_rows
 
@@ -103,27 +98,6 @@ def _write_scattered() -> None:
     write_rows(np.zeros(2 * FEW_ROWS, np.uint8), rows, np.zeros(FEW_ROWS, np.uint8))
 
 
-def warm_learning() -> None:
-    """Compile what `warm_serving`, which runs at the same time, does not: the changes that one event makes."""
-    own = Recommender(new_state(_FEW))
-    batch = own.rows([_Event()], [1.5e9])
-    event = (batch.user[0], batch.item[0], 0, batch.kind[0], 0, batch.price[0], batch.weight[0])
-    state, scratch = own.state, new_scratch()
-    compiling.compile_ahead(learn_event, state.lent_served, state.lent_private, scratch.lent, *event)
-
-
-def warm_apart() -> None:
-    """Compile the halves in two processes, this one and another, then run `warm` on the cache that both filled."""
-    if (os.cpu_count() or 1) > 1:
-        other = get_context("spawn").Process(target=warm_serving)
-        other.start()
-        warm_learning()
-        other.join()
-        if other.exitcode:
-            sys.exit("a kernel could not be compiled: the lines above say which, and why")
-    warm()
-
-
 def compile_apart(part: Part, stop: Callable[[float], bool]) -> bool:
     """Compile what the cache lacks in a process of its own, so that this one answers meanwhile, and ends when asked to.
 
@@ -146,8 +120,7 @@ def compile_apart(part: Part, stop: Callable[[float], bool]) -> bool:
                 if stop(LOOK):
                     return False
         finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # the processes of its halves, too
+            process.kill()
     return True
 
 
@@ -156,10 +129,7 @@ def main(part: Part = "everything") -> None:
     started = time.monotonic()
     if not compiled(ENTRIES[part]):
         print(f"compiling kernels, {LASTS}", flush=True)
-    if part == "serving":
-        warm_serving()
-    else:
-        warm_apart()
+    (warm_serving if part == "serving" else warm)()
     where = f"kept in {compiling.cache.folder}" if compiling.cache.folder is not None else "kept nowhere"
     print(f"kernels ready in {time.monotonic() - started:.1f} s, {where}")
 

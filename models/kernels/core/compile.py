@@ -1,4 +1,4 @@
-"""A Python function in, a compiled one out: with `lending`, the only module that knows numba.
+"""A Python function in, a compiled one out: with `lending` and `keeping`, the only module that knows numba.
 
 `kernel` may guard and change state: no fast-math, so a finite check stays a finite check.
 `scoring` only reads state: sums may be reordered so that they run on vector units, but NaN and infinity keep
@@ -13,19 +13,18 @@ from typing import Any
 
 from numba import config as _config
 from numba import njit as _njit
-from numba import typeof
 from numba import types as _types
 from numba.core import cgutils
 from numba.core.registry import CPUDispatcher
 from numba.extending import intrinsic as _intrinsic
 
 from models.kernels.core.cache import choose, fingerprint, warn
+from models.kernels.core.keeping import Keeping, KeptCache
 
 __all__ = [
     "by_width",
     "cache",
     "cgutils",
-    "compile_ahead",
     "config",
     "entry",
     "intrinsic",
@@ -74,7 +73,7 @@ class _Shared(CPUDispatcher):
 
 
 class _Inner(_Shared):
-    """Has no entry from Python, which takes as long to compile as a small kernel: the first such call adds it."""
+    """Has no machine code of its own, for it becomes a part of its callers: the first call from Python makes some."""
 
     from_python: Any = None
 
@@ -106,7 +105,12 @@ def _compiler(kind: type[CPUDispatcher], fastmath: Any = False) -> Any:
     """
 
     def compiled(function: Any) -> Any:
-        made = njit(**_OPTIONS, fastmath=fastmath, no_cpython_wrapper=issubclass(kind, _Inner))(function)
+        if not issubclass(kind, _Inner):
+            made = njit(**_OPTIONS, fastmath=fastmath)(function)
+        else:
+            made = njit(**_OPTIONS, fastmath=fastmath, no_cpython_wrapper=True, pipeline_class=Keeping)(function)
+            if made is not function and cache.folder is not None:
+                made._cache = KeptCache(function)
         if made is not function:  # the same where NUMBA_DISABLE_JIT is set
             made.__class__ = kind
         return made
@@ -146,8 +150,3 @@ def _prefetch(typing, array, row, column):
 
 prefetch: Any = intrinsic(_prefetch)
 """prefetch(array, row, column): begin to fetch that cell of a two-dimensional array; reads and changes nothing."""
-
-
-def compile_ahead(kernel: Any, *arguments: Any) -> None:
-    """Compile a kernel for other kernels, for arguments of these types, without calling it."""
-    kernel.compile(tuple(_plain(typeof(value)) for value in arguments))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from models.kernels.core.compile import by_width, entry, kernel, types
+from models.kernels.core.compile import by_width, entry, kernel, njit, types
 from models.kernels.core.lending import lend
 from models.recommender.recommender import new_state
 from models.recommender.types import RecommenderOptions
@@ -126,3 +126,20 @@ def test_a_kernel_gets_an_entry_from_python_when_python_first_calls_it() -> None
     assert double.from_python is None
     assert double(4) == 8
     assert double.from_python is not None
+
+
+KINDS = (types.Array(types.int64, 1, "C"), types.int64)
+
+
+def test_a_kernel_is_kept_without_machine_code_and_read_from_the_cache_by_the_kernels_that_call_it() -> None:
+    shared.compile(KINDS)
+    again = kernel(shared.py_func)
+
+    @njit  # kept in no cache, so that it is compiled each time
+    def through(array):
+        return again(array, 1)
+
+    assert through(np.array([3, 5])) == 5
+    assert sum(again.stats.cache_hits.values()) == 1
+    kept = again.overloads[KINDS]
+    assert kept.library.get_pointer_to_function(kept.fndesc.llvm_func_name) == 0
