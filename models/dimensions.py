@@ -203,7 +203,7 @@ FRESH_RATE: Final = 0.05
 GATE_PRIOR: Final = -4.0
 """Log odds that the next item is an untouched one, before the first list is learned: one in fifty."""
 
-CAUTION: Final = 1.5
+CAUTION: Final = 1.0
 """Log odds taken off untouched items at the start, and CAUTION_MOST at most; later by what they cost touched ones."""
 
 CAUTION_MOST: Final = 8.0

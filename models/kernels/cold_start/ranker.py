@@ -49,7 +49,7 @@ from models.kernels.retrieval.candidates import OLDEST
 _CONSTANT = 1e-8  # variance below which a feature says nothing
 _DISCOVERY_DECAY = 0.97  # of the q-th last event in how often a user discovers: half after 23
 _BELOW = 1e-4  # by which untouched items stay below a touched one, and in their order: little next to any difference
-_HITS_STEP, _RANKS_STEP = 0.1, 2.0  # log odds per lost hit, and per lost reciprocal rank
+_HITS_STEP, _RANKS_STEP = 0.05, 2.0  # log odds per lost hit, and per lost reciprocal rank
 
 
 @kernel
