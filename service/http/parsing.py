@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl
 
@@ -22,6 +22,9 @@ LISTS: Final = frozenset({
 
 MAX_PARAMETERS: Final = 2_000
 """Parameters of one query: more than the longest lists of all parameters together."""
+
+SHORT_QUERY, REMEMBERED_QUERIES = 256, 1_024
+"""Bytes of a query that is remembered, and how many are: at most a MiB."""
 
 
 @cache
@@ -166,12 +169,20 @@ def check_parameters(raw: bytes, known: Mapping[str, bool]) -> None:
         seen.add(name)
 
 
-def _pairs(raw: bytes) -> list[tuple[str, str]]:
+def _pairs(raw: bytes) -> Sequence[tuple[str, str]]:
     """Name and value of each parameter."""
     try:
-        return parse_qsl(raw.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
+        return _remembered_pairs(raw) if len(raw) <= SHORT_QUERY else _parsed_pairs(raw)
     except ValueError:
         raise invalid("query", f"at most {MAX_PARAMETERS} parameters", "more") from None
+
+
+def _parsed_pairs(raw: bytes) -> Sequence[tuple[str, str]]:
+    return tuple(parse_qsl(raw.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_PARAMETERS))
+
+
+_remembered_pairs = lru_cache(maxsize=REMEMBERED_QUERIES)(_parsed_pairs)
+"""A shop asks with the same options again and again; each query is looked at for its names and for its values."""
 
 
 def _misfit(message: str, kind: Any, root: str = "$") -> Problem:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any, Final, NamedTuple
@@ -168,15 +167,16 @@ def _results(mapping: EventMapping, layout: Layout, sample: Sample) -> Iterator[
     if sample.why:
         yield {"at": sample.place, "refusal": _refusal(Rejection(_NO_ROW, "$", "a row", sample.why), sample.why)}
         return
-    left_out, mentioned = Counter[str](), Mentioned()
-    answers = mapping.events(sample.value, sample.key, sample.timestamp, left_out, mentioned)
+    left_out: dict[int, tuple[str, ...]] = {}
+    mentioned = Mentioned()
+    answers = mapping.events(sample.value, sample.key, sample.timestamp, mentioned=mentioned, by_line=left_out)
     said, document = mentioned.take_by_item(), _document(sample) or {}
     lines = (list(mapping.lists.lines(document)) if mapping.lists else []) or [()]
     several = len(answers) > 1
     for part, (answer, line) in enumerate(zip(answers, lines, strict=False), 1):
         place = f"{sample.place}, event {part} of {len(answers)}" if several else sample.place
         if isinstance(answer, Event):
-            yield {"at": place} | _event(answer, said, () if several else left_out)
+            yield {"at": place} | _event(answer, said, left_out.get(part - 1, ()))
         elif isinstance(answer, Rejection):
             yield {"at": place, "refusal": _refusal(answer, str(answer))}
         else:
