@@ -180,6 +180,14 @@ LISTS = {
 }
 
 
+def test_check_mapping_names_what_is_left_out_by_line(tmp_path: Path) -> None:
+    path, lines = tmp_path / "a.ndjson", [{"sku": "tea", "price": 2}, {"sku": "pot", "price": "free"}]
+    path.write_text(json.dumps({"who": "ann", "id": "o1", "at": NOW / 1000, "lines": lines}))
+    settings = load_settings(None, {"SLUICEGATE_MAPPING": json.dumps([LISTS])})
+    report = examine(settings, choose(settings, "shop.orders", None), of_file(path, NOW / 1000))
+    assert [record.get("left_out") for record in report["records"]] == [None, ["price"]]
+
+
 def orders(refused: list[tuple[Record, Rejection]]) -> Intake:
     found = load_settings(None, {"SLUICEGATE_MAPPING": json.dumps([LISTS])})
     admission = Admission(AdmissionRules(cap_per_minute=10_000))
