@@ -1,7 +1,6 @@
 // A user's history and recommendations with reasons; an item's facts and the items that go with it.
 
 import { get, id } from "./api.js";
-import { panel as told } from "./attributes.js";
 import { el, moment, price } from "./dom.js";
 import { PICTURE, address, loadable, picture } from "./picture.js";
 import { SHOWN, entry, lacking } from "./slate.js";
@@ -10,7 +9,8 @@ const DONE = { click: "looked at", favourite: "favourite", cart: "put into the c
 
 // The panels about a user. `open(id)` shows an item.
 export async function user(wanted, open) {
-  const [known, slate] = await Promise.all([get(`/users/${id(wanted)}`), get(`/recommend/${id(wanted)}?n=8&explain=true&reasons=operator&${SHOWN}`)]);
+  const [known, slate, { panel: told }] = await Promise.all([get(`/users/${id(wanted)}`), get(`/recommend/${id(wanted)}?n=8&explain=true&reasons=operator&${SHOWN}`),
+    import("./attributes.js")]); // few look at it, so that it is no part of the page's beginning
   const done = known.history.map((event) => el("li", {}, picture(event.title ?? event.item_id, event.image_url, "thumb"),
     el("span", { class: "told" }, el("button", { class: "plain name", type: "button", onclick: () => open(event.item_id) }, event.title ?? event.item_id),
       el("span", { class: "quiet small" }, `${DONE[event.event_type] ?? event.event_type}, `, el("time", {}, moment(event.timestamp))))));
