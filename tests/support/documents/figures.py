@@ -31,6 +31,8 @@ BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     "ranking": tables.ranking,
     "given": tables.given,
     "bulk": tables.bulk,
+    "arms": tables.arms,
+    "tracing": tables.tracing,
     "memory": tables.memory,
     "chunks": tables.chunks,
     "starts": gate_tables.starts,

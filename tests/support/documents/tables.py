@@ -285,6 +285,30 @@ def bulk() -> str:
     return f"{table(head, rows)}\n\nIn batches there are {spread('bulk', 'ratio')} times as many users a second."
 
 
+def arms() -> str:
+    """A request with an experiment and a scenario, and without."""
+    rows = [
+        (f"{words} experiment and scenario", spread("arms", f"cpu_us_per_request/{kind}", 0))
+        for words, kind in (("without", "without"), ("with", "with"))
+    ]
+    ratio = number(at("arms", "figures")[0]["value"], 3)
+    words = f"The median of {at('arms', 'pairs')} pairs is {ratio} times the time without."
+    return f"{table(('', 'processor time of a request, µs'), rows)}\n\n{words}"
+
+
+def tracing() -> str:
+    """A request by the share of requests that is traced, and learning with and without traces."""
+    asked = [
+        (f"/recommend, traced: {words}", spread("tracing", f"recommend_cpu_us/{kind}", 0))
+        for words, kind in (("none", "off"), ("1 %", "default"), ("all", "all"))
+    ]
+    learned = [
+        (f"learning an event, traced: {words}", spread("tracing", f"learning_us_per_event/{kind}", 2))
+        for words, kind in (("none", "off"), ("32 of a batch", "all"))
+    ]
+    return table(("", "processor time, µs"), [*asked, *learned])
+
+
 def memory() -> str:
     """Memory per item and per active user."""
     rows = [
