@@ -86,7 +86,7 @@ class Installation(Traffic):
     def wait(
         self, condition: Callable[[], bool], what: str, *alive: Process, timeout: float = PATIENCE, pause: float = 0.05
     ) -> None:
-        """Polls until the condition holds. Fails at once, with the log, when a process that must live has died."""
+        """Polls until the condition holds. Fails with the logs: at once when a process that must live has died."""
 
         def holds() -> bool:
             for process in alive:
@@ -96,7 +96,7 @@ class Installation(Traffic):
         try:
             wait_until(holds, what, timeout, pause)
         except Late as late:
-            raise Late(f"{late}\n{self.standing()}") from None
+            raise Late(f"{late}\n{self.standing()}\n{self.logs()}") from None
 
     def close(self) -> None:
         """Kills all processes. Only topics and keys of this installation remain."""
