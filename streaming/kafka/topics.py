@@ -83,16 +83,12 @@ def ensure_topics(settings: Settings, roles: Sequence[Role] = ROLES) -> list[str
         BrokerAway: No broker answers.
         NotAllowed: Kafka does not let us look, or create.
     """
-    with administration(settings) as admin:
-        present = set(admin.list_topics())
-        missing = [role for role in dict.fromkeys(roles) if settings.topic(role) not in present]
-        for role in missing:
-            # Control records need one order across all users.
-            partitions = 1 if role == "control" else settings.kafka.partitions
-            _create(admin, settings, settings.topic(role), partitions, CONFIGS.get(role, {}))
-        if missing:
-            admin.wait_for_topics([settings.topic(role) for role in missing], timeout_ms=10_000)
-    return [settings.topic(role) for role in missing]
+    # Control records need one order across all users.
+    wanted = {
+        settings.topic(role): (1 if role == "control" else settings.kafka.partitions, CONFIGS.get(role, {}))
+        for role in roles
+    }
+    return _create_missing(settings, wanted)
 
 
 def ensure_mapped_topics(settings: Settings) -> list[str]:
@@ -108,11 +104,16 @@ def ensure_mapped_topics(settings: Settings) -> list[str]:
         BrokerAway: No broker answers.
         NotAllowed: Kafka does not let us look, or create.
     """
+    return _create_missing(settings, {topic: (settings.kafka.partitions, {}) for topic in settings.mapped_topics})
+
+
+def _create_missing(settings: Settings, wanted: Mapping[str, tuple[int, dict[str, str]]]) -> list[str]:
+    """Create those of the wanted topics that do not exist, each with its partitions and configuration."""
     with administration(settings) as admin:
         present = set(admin.list_topics())
-        missing = [topic for topic in settings.mapped_topics if topic not in present]
+        missing = [topic for topic in wanted if topic not in present]
         for topic in missing:
-            _create(admin, settings, topic, settings.kafka.partitions, {})
+            _create(admin, settings, topic, *wanted[topic])
         if missing:
             admin.wait_for_topics(missing, timeout_ms=10_000)
     return missing

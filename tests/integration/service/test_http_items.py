@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings
 from tests.conftest import eventually
 from tests.integration.service.test_http import event, in_topic, problem
-from tests.support.processes.serving import Learner, Served, changed, connected, learner, service, shop
+from tests.support.processes.serving import Learner, Served, changed, connected, learner, serving, shop
 
 
 @pytest.fixture
@@ -101,21 +100,10 @@ def facts() -> dict[str, ItemFacts | None]:
     }
 
 
-@contextmanager
-def serving(settings: Settings, taught: Learner) -> Iterator[Served]:
-    """A service that serves the shop and its catalogue."""
-    taught.describe(facts())
-    version = taught.commit()
-    with service(settings) as made:
-        eventually(lambda: made.get("/readyz").json()["version"] == version)
-        eventually(lambda: made.get("/items/item-29").status_code == 200)
-        yield made
-
-
 @pytest.fixture
 def served(settings: Settings, taught: Learner) -> Iterator[Served]:
     """One whose catalogue or users the test changes."""
-    with serving(settings, taught) as made:
+    with serving(settings, taught, facts()) as made:
         yield made
 
 
@@ -124,7 +112,7 @@ def shared(shared_settings: Settings) -> Iterator[Served]:
     """One for all tests that only ask."""
     with learner(shared_settings) as taught:
         taught.learn(shop())
-        with serving(shared_settings, taught) as made:
+        with serving(shared_settings, taught, facts()) as made:
             yield made
 
 

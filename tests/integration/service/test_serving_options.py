@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from models.records.items import ItemFacts
 from models.slate.vocabulary import meaning
 from streaming.settings.loading import Settings
 from tests.conftest import eventually
-from tests.support.processes.serving import Learner, Served, learner, service, shop
+from tests.support.processes.serving import Learner, Served, learner, service, serving, shop
 
 
 def facts(count: int = 30) -> dict[str, ItemFacts | None]:
@@ -28,21 +27,10 @@ def facts(count: int = 30) -> dict[str, ItemFacts | None]:
     }
 
 
-@contextmanager
-def serving(settings: Settings, taught: Learner) -> Iterator[Served]:
-    """A service that serves the shop and its catalogue."""
-    taught.describe(facts())
-    version = taught.commit()
-    with service(settings) as made:
-        eventually(lambda: made.get("/readyz").json()["version"] == version)
-        eventually(lambda: made.get("/items/item-29").status_code == 200)
-        yield made
-
-
 @pytest.fixture
 def served(settings: Settings, taught: Learner) -> Iterator[Served]:
     """One whose catalogue or users the test changes."""
-    with serving(settings, taught) as made:
+    with serving(settings, taught, facts()) as made:
         yield made
 
 
@@ -51,7 +39,7 @@ def shared(shared_settings: Settings) -> Iterator[Served]:
     """One for all tests that only ask, and do not rotate."""
     with learner(shared_settings) as taught:
         taught.learn(shop())
-        with serving(shared_settings, taught) as made:
+        with serving(shared_settings, taught, facts()) as made:
             yield made
 
 

@@ -192,6 +192,17 @@ def connected(settings: Settings, **how: Any) -> Iterator[Served]:
         yield running
 
 
+@contextlib.contextmanager
+def serving(settings: Settings, taught: Learner, facts: dict[str, ItemFacts | None]) -> Iterator[Served]:
+    """Runs a service that serves what `taught` has learned, and knows these facts of items."""
+    taught.describe(facts)
+    version = taught.commit()
+    with service(settings) as running:
+        eventually(lambda: running.get("/readyz").json()["version"] == version)
+        eventually(lambda: all(running.context.catalogue.get(item) is not None for item in facts))
+        yield running
+
+
 def keep(store: Store, *experiments: Experiment) -> None:
     """Keeps these experiments and no others, as the gate does for an operator; they may have begun already."""
 
