@@ -41,7 +41,7 @@ demo: setup  ## run the whole thing on real purchases; needs no Docker, no Java
 # Files that wait and files that compute take turns (tests/conftest.py): by itself xdist begins with files of many tests,
 # and ends with one core idle. The examples in docstrings come last, in the same run: what they import is loaded by then.
 test: setup  ## unit, contract and integration tests against an embedded broker and Redis
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --doctest-modules \
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --doctest-modules \
 	  tests/integration tests/contract tests/unit models streaming service $(ARGS)
 
 lint: $(STAMP)  ## ruff, mypy strict, the import rules

@@ -180,6 +180,7 @@ FIGURES: Final = (
         "arms", "processor time, 1 without experiment and scenario", "a request with three arms and a scenario", "", 3
     ),
     Figure("tracing", "/recommend, 1 % traced over off", "a request, 1 % of all traced", "", 3),
+    Figure("tracing", "/recommend, all traced over off", "a request, all traced", "", 3),
     Figure("tracing", "learning, 32 traces a batch over off", "learning with 32 traces a batch", "", 3),
     Figure("starts", "longest hold of a healthy version", "longest hold of a healthy version, in 50 starts"),
     Figure(
