@@ -38,8 +38,9 @@ $(KERNELS): $(STAMP) $(shell find models -name "*.py")
 demo: setup  ## run the whole thing on real purchases; needs no Docker, no Java
 	$(BIN)/sluicegate demo $(ARGS)
 
-# Files that wait and files that compute take turns (tests/conftest.py): by itself xdist begins with files of many tests,
-# and ends with one core idle. The examples in docstrings come last, in the same run: what they import is loaded by then.
+# Four workers on two cores, because files of integration tests mostly wait. These and files that compute take turns
+# (tests/conftest.py): by itself xdist begins with files of many tests, and ends with one core idle. The examples in
+# docstrings come last, in the same run: what they import is loaded by then.
 test: setup  ## unit, contract and integration tests against an embedded broker and Redis
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --doctest-modules \
 	  tests/integration tests/contract tests/unit models streaming service $(ARGS)
