@@ -89,11 +89,13 @@ from models.records.mapping import FACTS, FIELDS, KEY, MAX_LINES, NOTHING, TIME,
 from models.records.paths import EACH, MISSING, Line, Path, said_by, suffix
 from models.records.queries import normalised, query_of
 from models.records.rejections import MARK, REASONS, REGISTRY_PREFIX, Rejection, Unconverted, unparsable
+from models.records.skips import ANY
 from models.records.slates import MAX_SLATE_BYTES, SlateRecord, decode_slate, encode_slate
 from models.records.timestamps import EXPECTED, epoch_seconds
 
 __all__ = [
     "ALIASES",
+    "ANY",
     "ATTRIBUTES",
     "CART",
     "CLICK",

@@ -132,6 +132,10 @@ class FrozenVersions:
 
     def look(self) -> None:
         """Load what the pointers name now, and release the rest. Raises StoreUnavailable."""
+        self._follow()
+        self.held_bytes = self._bytes()
+
+    def _follow(self) -> None:
         pointers = self._store.pointers()
         reference, serving = pointers.get("reference"), pointers.get("serving")
         champion = self._standing_champion(serving)
@@ -185,7 +189,6 @@ class FrozenVersions:
         one, other = (self._held.get(pointer.id) if pointer is not None else None for pointer in (reference, champion))
         third = self._held.get(anchor)
         self._compared = Compared(one, other, paused, self._still_awaited(), self._former, third, self._anchors)
-        self.held_bytes = self._bytes()
 
     def _still_awaited(self) -> Awaited:
         """The named versions, without those that cannot be loaded: sums that nothing adds to would grow stale."""

@@ -10,15 +10,13 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from models.records import MISSING, Line, Path, id_of
+from models.records import ANY, KEY, MISSING, TIME, Line, Path, id_of
 from streaming.files.layout import NO_TYPE, Layout, literal
 from streaming.files.rows import Batch
 from streaming.files.survey import Survey
 from streaming.mappings import item_presets, presets
 
 _MOST_WORDS: Final = 200
-_OF_RECORD: Final = frozenset({"@key", "@time"})
-_ANY: Final = "*"
 
 
 class Absent:
@@ -36,7 +34,7 @@ class Absent:
         skips = [preset.skip for preset in shown]
         own = {field: text for field, text in layout.fields.items() if (field, text) not in known}
         survey.absent = {name: field for name, field in layout.columns.items() if field != NO_TYPE}
-        survey.absent |= {text: field for field, text in own.items() if text not in _OF_RECORD}
+        survey.absent |= {text: field for field, text in own.items() if text not in {KEY, TIME}}
         own_skip = {text: values for text, values in layout.skip.items() if all(s.get(text) != values for s in skips)}
         survey.absent |= dict.fromkeys(own_skip, "[skip]")
         own_fill = layout.fill if all(preset.fill != layout.fill for preset in shown) else {}
@@ -45,7 +43,7 @@ class Absent:
             del survey.absent[name]
         self._ways = {text: Path(text) for text in survey.absent}
         survey.unmatched = {
-            text: set(map(_plain, values)) - {_ANY} for text, values in own_skip.items() if set(values) != {_ANY}
+            text: set(map(_plain, values)) - {ANY} for text, values in own_skip.items() if set(values) != {ANY}
         }
         self._survey = survey
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from models.records import REGISTRY_PREFIX, Rejection, Unconverted, cloud_events
+from models.records import KEY, REGISTRY_PREFIX, Rejection, Unconverted, cloud_events
 from streaming.formats.decoded import NotDecodable
 from streaming.formats.decoders import Decoders
 from streaming.formats.registry import SchemaWaits, UnusableSchema
@@ -27,8 +27,6 @@ after the other, so the first records of one may be here before it."""
 
 QUOTED: Final = 200
 """Most characters of an error of a decoder in a rejection."""
-
-KEY: Final = "@key"
 
 
 class Formats:
