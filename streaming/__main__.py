@@ -48,6 +48,7 @@ def run(config: Path | None, *, reset_offsets: bool = False, shards: int | None 
         log.error("%s", error)
         return USAGE
     give_memory_back()
+    os.nice(settings.learner.nice)  # before threads begin: each takes it from the one that starts it
     stop = Stop(settings.learner.shutdown_grace, time.monotonic)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop.ask)

@@ -20,6 +20,7 @@ from benchmarks.endurance import names
 from benchmarks.endurance.redis_pair import WAYS, RedisPair, own_environment
 from benchmarks.servers import fill, topic
 from service.local import free_port
+from service.local.stack import NICE
 from streaming.settings.loading import Settings, load_settings
 from tests.support.processes.apache_kafka import ApacheKafka
 from tests.support.processes.processes import Server
@@ -36,7 +37,7 @@ class Stage:
     def __init__(self, folder: Path, kafka: ApacheKafka, redis: RedisPair, seed: int) -> None:
         self.folder, self.kafka, self.redis, self._seed = folder, kafka, redis, seed
         self.namespace = f"soak-{uuid.uuid4().hex[:8]}"
-        self.env = processes.environment(kafka.bootstrap, redis.url, self.namespace)
+        self.env = processes.environment(kafka.bootstrap, redis.url, self.namespace, LEARNER__NICE=str(NICE))
         self.settings: Settings = load_settings(None, self.env)
         self.events, self.items = self.settings.topic("events"), self.settings.topic("items")
         self.learner = processes.learner(folder / "learner", self.env)

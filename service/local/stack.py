@@ -24,6 +24,8 @@ START_DEADLINE = 60.0
 """Seconds until learner and service answer /livez: both do after their imports, also when kernels must be compiled."""
 NEEDED = ("kernels", "redis", "served_version")
 """Fields of the service's /readyz without which it is not ready, as it words them."""
+NICE = 5
+"""Niceness of the learner, which shares the processors with the service: answers come before versions."""
 LOOK = 0.2
 """Seconds between looks at whether both are ready."""
 
@@ -83,6 +85,8 @@ class Stack:
         if self.embeds_kafka:
             # The embedded broker forgets its log when it stops: the learned state is kept, and reading starts at 0.
             addresses["SLUICEGATE_LEARNER__ON_NEW_LOG"] = "restart"
+        if self.settings.origin("learner.nice") == "default":
+            addresses["SLUICEGATE_LEARNER__NICE"] = str(NICE)
         return {**self._environ, **addresses}
 
     def start(self, say: Callable[[str], None]) -> None:

@@ -40,6 +40,13 @@ class LearnerSettings(Section):
     )
     poll_timeout: Wait = Field(default=0.1, le=5, description="Seconds one poll waits for records.")
     shutdown_grace: Wait = Field(default=20.0, description="Seconds from SIGTERM to the exit, last version included.")
+    nice: int = Field(
+        default=0,
+        ge=0,
+        le=19,
+        description="By how much the learner gives way to other processes of the machine, as `nice` does. Where services "
+        "share its processors, they answer sooner with 5 or more; `sluicegate up` takes 5.",
+    )
     slate_window: int = Field(
         default=50_000, ge=0, le=10_000_000, description="Slates kept to attribute events to; 0: none are read."
     )
