@@ -44,8 +44,8 @@ class LearnerSettings(Section):
         default=0,
         ge=0,
         le=19,
-        description="By how much the learner gives way to other processes of the machine, as `nice` does. Where services "
-        "share its processors, they answer sooner with 5 or more; `sluicegate up` takes 5.",
+        description="By how much the learner gives way to other processes of the machine, as `nice` does. Services "
+        "that share its processors answer sooner with 5 or more; `sluicegate up` takes 5.",
     )
     slate_window: int = Field(
         default=50_000, ge=0, le=10_000_000, description="Slates kept to attribute events to; 0: none are read."

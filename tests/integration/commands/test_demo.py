@@ -12,6 +12,7 @@ import pytest
 
 from service.commands.demo import Stopped, interruptible
 from service.local.demo_data import purchases
+from service.local.stack import NICE
 from tests.conftest import eventually
 
 COMMAND = [sys.executable, "-m", "service.cli.main"]
@@ -32,6 +33,10 @@ def children(pid: int) -> list[int]:
     pairs = [tuple(map(int, line.split())) for line in found.splitlines()]
     direct = [child for child, parent in pairs if parent == pid]
     return direct + [grandchild for child in direct for grandchild in children(child)]
+
+
+def niceness(pid: int) -> int:
+    return os.getpriority(os.PRIO_PROCESS, pid)
 
 
 def alive(pid: int) -> bool:
@@ -92,6 +97,7 @@ def test_a_demo_that_is_interrupted_leaves_nothing_running(request):
     assert any("learner  metrics" in line for line in lines)
     family = children(demo.pid)
     assert len(family) >= 3  # broker, Redis, learner
+    assert max(map(niceness, family)) - niceness(0) == NICE, "the learner gives way to the service"
     demo.send_signal(signal.SIGTERM)
     assert demo.wait(60) == 0
     assert "nothing is left running" in demo.stdout.read()
