@@ -31,7 +31,9 @@ TICK: Final = 0.005
 """Seconds between sends of the events that became due: finer costs a core, coarser makes bursts."""
 LINGER_MS: Final = 5
 PART_SECONDS: Final = 60.0
-"""Of the stream, made at once while the part before is sent."""
+PART_EVENTS: Final = 200_000
+"""Least size of a part of the stream, which is made while the part before is sent. All sessions begin again with a part:
+short parts would be a shop whose visitors all come back in the same moment."""
 LOOK_SECONDS: Final = 0.5
 FINISH_SECONDS: Final = 60.0
 """For the last acknowledgements; beyond it the ledger lacks them, and the audit finds them in the log."""
@@ -173,7 +175,7 @@ class Feeder:
         """(code, seconds from the beginning, key, value) of each event, without end unless the task has a number."""
         task = self._task
         goods = workload.catalogue(task["seed"])
-        size = task["events"] or int(task["rate"] * PART_SECONDS)
+        size = task["events"] or max(int(task["rate"] * PART_SECONDS), PART_EVENTS)
         seconds = size / task["per_second"]
         with ThreadPoolExecutor(1) as pool:
             following = pool.submit(self._part, 0, size)
