@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -22,6 +22,9 @@ from streaming.versions import loading as versions
 LEAVE_DEADLINE: Final = 5.0
 """Seconds to wait for the last request on a set; a request holds one for about a millisecond. After that the set is
 left to the request and the version is loaded into new tables, which costs memory, not correctness."""
+
+LONGEST_REST: Final = 0.05
+"""Seconds of a rest between two deltas, at most."""
 
 
 class TableSet:
@@ -85,9 +88,11 @@ class TableSets:
     `active` may be read from any thread; everything else is for the one background thread.
     """
 
-    def __init__(self, store: Store, schema: Schema) -> None:
+    def __init__(self, store: Store, schema: Schema, rest: Callable[[float], object] = time.sleep) -> None:
+        """`rest` is told for how many seconds the background thread should do nothing."""
         self._store = store
         self._schema = schema
+        self._rest = rest
         self._active: TableSet | None = None
         self._idle: TableSet | None = None
         self._kept: TableSet | None = None
@@ -182,11 +187,28 @@ class TableSets:
             return False
         try:
             idle.manifest = versions.advance(
-                self._store, idle.state, idle.id, version, served_only=True, recent=self._recent
+                self._store, idle.state, idle.id, version, served_only=True, recent=self._recent, between=self._breath()
             )
         except versions.NeedsBase:
             return False
         return True
+
+    def _breath(self) -> Callable[[], None]:
+        """What rests, each time, for as long as was worked since the last time, while requests are answered.
+
+        A thread that computes without a pause makes each request wait for the interpreter several times. After a hold
+        of a minute there are sixty deltas to apply: without rests, answers pile up meanwhile.
+        """
+        if self._active is None:
+            return lambda: None
+        began = time.perf_counter()
+
+        def rest() -> None:
+            nonlocal began
+            self._rest(min(time.perf_counter() - began, LONGEST_REST))
+            began = time.perf_counter()
+
+        return rest
 
     def _load(self, version: str, or_older: bool) -> TableSet:
         loaded = versions.load(self._store, version, self._schema, served_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -119,7 +119,14 @@ def load(
 
 
 def advance(
-    store: Store, state: State, from_id: str, to_id: str, *, served_only: bool, recent: DeltaCache | None = None
+    store: Store,
+    state: State,
+    from_id: str,
+    to_id: str,
+    *,
+    served_only: bool,
+    recent: DeltaCache | None = None,
+    between: Callable[[], None] = lambda: None,
 ) -> Manifest:
     """Apply the deltas after `from_id` up to `to_id` to a state that holds `from_id`.
 
@@ -134,6 +141,7 @@ def advance(
         to_id: Id of the version that it will hold.
         served_only: Fetch the tables that the service needs, and no others.
         recent: Deltas that another state applied a moment ago; they are not fetched and decoded again.
+        between: Called after each delta that was decoded or applied, except the last.
 
     Returns:
         The manifest of `to_id`.
@@ -146,14 +154,17 @@ def advance(
         return store.manifest(to_id)
     known = recent if recent is not None else DeltaCache()
     try:
-        chain = [
-            known.get(manifest.id)
-            or Step(manifest, decode(manifest, store.chunks(manifest, served_only), state.schema))
-            for manifest in _chain(store, from_id, to_id, known.manifests)
-        ]
+        chain: list[Step] = []
+        for manifest in _chain(store, from_id, to_id, known.manifests):
+            if chain:
+                between()
+            step = known.get(manifest.id)
+            chain.append(step or Step(manifest, decode(manifest, store.chunks(manifest, served_only), state.schema)))
     except Damaged as error:
         raise NeedsBase(f"between {from_id} and {to_id}: {error.reason}") from error
-    for step in chain:
+    for number, step in enumerate(chain):
+        if number:
+            between()
         state.apply(step.decoded.changes)
     known.keep(chain)
     return chain[-1].manifest

@@ -10,7 +10,7 @@ import pytest
 from models.snapshot.chunks import Damaged
 from models.state.copies import duplicate
 from models.state.schema import SCHEMA
-from service.serving.table_sets import TableSets
+from service.serving.table_sets import LONGEST_REST, TableSets
 from streaming.settings.loading import Settings
 from streaming.store.store import Store
 from tests.support.processes.serving import Learner
@@ -65,6 +65,27 @@ def test_after_a_refused_challenger_the_idle_set_holds_the_champion(taught: Lear
     store.call("DEL", store.key("c", refused, 0))
     with pytest.raises(Damaged):
         tables.prepare(refused)
+
+
+def test_it_rests_between_deltas_while_requests_are_answered(taught: Learner, store: Store) -> None:
+    rests: list[float] = []
+    tables = TableSets(store, SCHEMA, rests.append)
+    base = taught.commit()
+    for turn in range(3):
+        taught.learn([(f"user-{turn}", f"new-{turn}")])
+        last = taught.commit()
+    tables.prepare(base)
+    tables.prepare(last)
+    assert not rests, "nobody waits for an answer yet"
+    tables.swap()
+    for turn in range(3, 6):
+        taught.learn([(f"user-{turn}", f"new-{turn}")])
+        last = taught.commit()
+    assert tables.prepare(last) == "copy"
+    assert len(rests) == 2 * (3 - 1), "after each delta that is decoded and each that is applied, but for the last"
+    assert all(0 < each <= LONGEST_REST for each in rests)
+    assert tables.idle is not None
+    assert tables.idle.state.digest() == served_digest(taught)
 
 
 def test_a_copy_shares_no_memory_with_its_original(taught: Learner) -> None:
