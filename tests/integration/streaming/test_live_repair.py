@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
+from models.ledger import Piece
 from models.records import Erase
 from models.records.control import encode_control
 from service.local import embedded
 from streaming.kafka import EventProducer, ensure_topics
-from streaming.live import beats, stored_facts
+from streaming.learner.restoring import Restorer
+from streaming.live import FactChange, Part, beats, stored_facts
 from streaming.settings import Settings
 from streaming.store import Store
 from tests.conftest import eventually
@@ -92,6 +94,22 @@ def test_an_emptied_redis_gets_items_back_with_their_attributes_and_groups(
             eventually(lambda: dict(stored_facts(histories_in)).keys() == {"tea"})
             facts = dict(stored_facts(histories_in))["tea"]
             assert (facts.price, facts.group_id, facts.attribute_values()) == (3.0, "g", told)
+
+
+def test_records_before_the_missing_ones_are_read_and_not_written(settings: Settings, histories_in: Store) -> None:
+    send(settings)
+    with ExitStack() as stack:
+        term = UnderWay(settings, histories_in)
+        stack.callback(term.stack.close)
+        ends = term.parts.source.end_offsets()[settings.topic("events")]
+        partition = next(part for part, end in ends.items() if end == 3)
+        written: list[str] = []
+
+        def write(parts: Sequence[Part], _: Sequence[FactChange]) -> None:
+            written.extend(f"{user}: {each[-1]}" for part in parts for user, found in part.items() for each in found)
+
+        assert Restorer(settings, term.model)([Piece("events", partition, 1, 3)], write, lambda: False)
+        assert sorted(written) == ["ann: sofa", "bob: cup"]
 
 
 def test_a_learner_that_begins_anew_and_continues_a_repair_knows_from_the_topic_who_was_erased(
