@@ -84,6 +84,7 @@ def load(
     *,
     served_only: bool,
     ceilings: dict[str, int] | None = None,
+    between: Callable[[], None] = lambda: None,
 ) -> Loaded | None:
     """Load a version, or the newest sound one before it.
 
@@ -93,6 +94,7 @@ def load(
         schema: Schema that the version must fit.
         served_only: Load the tables that the service needs, and no others.
         ceilings: Ceilings of the key spaces, by space.
+        between: Called before each delta is applied.
 
     Returns:
         The version. None when the pointer was never set and, for "head", no version was ever written.
@@ -105,7 +107,7 @@ def load(
     wanted = _wanted(store, which)
     if wanted is None:
         return None
-    loader = _Loader(store, schema, served_only, ceilings)
+    loader = _Loader(store, schema, served_only, ceilings, between)
     for candidate in _candidates(store, wanted):
         loaded = loader.load(candidate)
         if loaded is not None:
@@ -114,7 +116,7 @@ def load(
             return loaded
     if _wanted(store, which) != wanted:
         # The pointer moved, and the version it named was collected while we read: that is no damage.
-        return load(store, which, schema, served_only=served_only, ceilings=ceilings)
+        return load(store, which, schema, served_only=served_only, ceilings=ceilings, between=between)
     raise NoSoundVersion(wanted, loader.damaged)
 
 
@@ -256,8 +258,16 @@ def _candidates(store: Store, wanted: str) -> Iterator[str]:
 class _Loader:
     """Tries one version after the other. Damaged parts are remembered and not fetched again."""
 
-    def __init__(self, store: Store, schema: Schema, served_only: bool, ceilings: dict[str, int] | None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        schema: Schema,
+        served_only: bool,
+        ceilings: dict[str, int] | None,
+        between: Callable[[], None],
+    ) -> None:
         self._store, self._schema, self._served_only, self._ceilings = store, schema, served_only, ceilings
+        self._between = between
         self.damaged: dict[str, str] = {}
         self._bases = {pointer.id for pointer in store.bases()}
 
@@ -317,6 +327,7 @@ class _Loader:
         for delta, decoded in zip(deltas, self._ahead(deltas), strict=True):
             if decoded is None:
                 break
+            self._between()
             state.apply(decoded.changes)
             windows.append((decoded.first_arrival, decoded.arrivals))
             erased.append(delta.erased)
