@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from typing import Final
 
 from fastapi import APIRouter, Request
 from msgspec import UNSET, UnsetType
@@ -23,6 +24,9 @@ from service.http import (
 from service.routes.common import admit, answer, check_rate, context, readable, send_order, writing
 from service.serving import PICTURE
 
+PATIENCE: Final = 15
+"""Budgets of a page: who asks for a history has nothing without it, and waits while Redis forks or is busy."""
+
 router = APIRouter(tags=["users"])
 
 
@@ -32,7 +36,7 @@ async def get_user(request: Request) -> Response:
     admit(request, "read")
     ctx = context(request)
     user_id = identifier(request.scope, "user_id")
-    past = await ctx.histories.past(user_id, with_attributes=True)
+    past = await ctx.histories.past(user_id, with_attributes=True, patience=PATIENCE)
     if not past.read:
         raise Problem(
             "unavailable",

@@ -71,22 +71,24 @@ class Histories:
         """Whether reads are tried at the moment."""
         return not self._breaker.is_open
 
-    async def past(self, user_id: str, *, with_shown: bool = False, with_attributes: bool = False) -> UserPast:
+    async def past(
+        self, user_id: str, *, with_shown: bool = False, with_attributes: bool = False, patience: int = 1
+    ) -> UserPast:
         """Read what a user did and, if wanted, was shown, and the attributes.
 
-        One round trip, or two for an id that is joined.
+        One round trip, or two for an id that is joined. `patience`: how many times the budget of a page it may take.
         """
         more = with_shown, with_attributes
-        found = await self._past(user_id, more)
+        found = await self._past(user_id, more, patience)
         if found.user_id == user_id:
             return found
-        return (await self._past(found.user_id, more))._replace(user_id=found.user_id)
+        return (await self._past(found.user_id, more, patience))._replace(user_id=found.user_id)
 
-    async def _past(self, user_id: str, more: _More) -> UserPast:
+    async def _past(self, user_id: str, more: _More, patience: int = 1) -> UserPast:
         key, known = self._store.key, self._beat
         commands: list[Sequence[Argument]] = [request(key, user_id), whole_request(key)]
         commands += [identities.request(key, user_id), *_requests(key, user_id, more)]
-        read = await self._read(lambda: self._store.calls(commands))
+        read = await self._read(lambda: self._store.calls(commands), patience)
         if read is None or not self._whole(read[1], known):
             return UserPast(user_id, read=False)
         user = identities.parse(read[2])
@@ -178,14 +180,14 @@ class Histories:
         self._behind = behind
         return not behind
 
-    async def _read(self, ask: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """The answer of Redis; None when there is none in time."""
+    async def _read(self, ask: Callable[[], Coroutine[Any, Any, Any]], patience: int = 1) -> Any:
+        """The answer of Redis; None when there is none in time: `patience` budgets."""
         started = time.monotonic()
         if not self._breaker.allows(started):
             return None
         task = asyncio.ensure_future(ask())
         try:
-            answer = await self._within_budget(task)
+            answer = await self._within_budget(task, patience)
         except (StoreUnavailable, TimeoutError) as error:
             if not isinstance(error, StoreUnavailable) or error.kind != "other":  # "other" is about this user's key
                 self._breaker.failed(time.monotonic(), certainly=isinstance(error, StoreUnavailable))
@@ -195,15 +197,15 @@ class Histories:
         self._telemetry.history_read.observe(time.monotonic() - started)
         return answer
 
-    async def _within_budget(self, task: asyncio.Task[Any]) -> Any:
+    async def _within_budget(self, task: asyncio.Task[Any], patience: int) -> Any:
         waited, part = 0, self._budget / SLICES
-        for _ in range(MOST_SLICES):
+        for _ in range(patience * MOST_SLICES):
             started = time.monotonic()
             done, _ = await asyncio.wait((task,), timeout=part)
             if done:
                 return task.result()
             waited += time.monotonic() - started - part < LATE
-            if waited >= SLICES:
+            if waited >= patience * SLICES:
                 break
         self._abandon(task)
         raise TimeoutError

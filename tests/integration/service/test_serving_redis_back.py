@@ -8,7 +8,7 @@ from typing import Any
 
 from models.records.items import ItemFacts
 from service.runtime.telemetry import Telemetry
-from service.serving.histories import Histories
+from service.serving.histories import BUDGET, Histories
 from streaming.live import beats, erasures, facts, histories
 from streaming.live.facts import FactsFollower
 from streaming.settings.loading import Settings
@@ -47,6 +47,15 @@ def test_the_history_of_an_erased_user_that_a_failover_brought_back_is_not_serve
         store.run("repaired", beats.hashes(store.key), ["again"])
         assert served.get("/recommend/user-1").json()["degraded"] == []
         assert served.get("/users/user-1").json()["history"] == []
+
+
+def test_who_asks_for_a_history_waits_for_a_busy_redis(settings: Settings, taught: Learner) -> None:
+    first = taught.commit()
+    with service(settings, budget=BUDGET) as served:
+        eventually(lambda: served.get("/readyz").json()["version"] == first)
+        taught.store.call("CLIENT", "PAUSE", 400, "ALL")
+        found = served.get("/users/user-1")
+        assert (found.status_code, found.json()["known"]) == (200, True)
 
 
 def test_a_removed_item_stays_removed_while_redis_is_behind(settings: Settings) -> None:
