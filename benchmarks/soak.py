@@ -43,7 +43,7 @@ from benchmarks.endurance.redis_pair import WAYS
 from benchmarks.endurance.repairs import Repairs
 from benchmarks.endurance.stage import Stage, stage
 from benchmarks.endurance.visitor import Visitor
-from benchmarks.endurance.watch import EVERY, Slope, Watch, slope
+from benchmarks.endurance.watch import EVERY, Slope, Watch, slope, without_huge_pages
 from benchmarks.report import percentile, verdict
 from models.snapshot import Damaged
 from models.state import SCHEMA
@@ -99,6 +99,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     """One run. SIGTERM ends it as Ctrl-C does; what it started is gone afterwards. Raises Missing, EmbeddedError."""
     if options.bootstrap or options.redis:
         raise Missing("the soak kills the servers it runs on: it starts its own, so leave out --bootstrap and --redis")
+    without_huge_pages()
     former = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with (

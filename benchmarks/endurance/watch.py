@@ -6,6 +6,9 @@ means of `BIN` seconds; the interval allows for means that resemble their neighb
 grow, the copies of a version), which is no growth. A short life is fitted in its last two fifths; of several,
 only those with `LEAST_SECONDS` left count.
 
+Huge pages are off in all processes of a soak (`without_huge_pages`): the kernel makes one of a few pages that are used
+and fills it with hundreds that are not, for hours. That ends where the tables end, and is no growth of what is kept.
+
 The learner holds copies of versions to compare with, as many as the gate's decisions ask for, and tells their size
 (`sluicegate_evidence_bytes`). What goes up and down with that is no slope: both time and memory are fitted to it first,
 and the slope is that of what is left (Frisch and Waugh 1933). A copy that stays beyond its use is not told, and shows.
@@ -13,6 +16,7 @@ and the slope is that of what is left (Frisch and Waugh 1933). A copy that stays
 
 from __future__ import annotations
 
+import ctypes
 import math
 import os
 import threading
@@ -25,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+PR_SET_THP_DISABLE: Final = 41
 EVERY: Final = 1.0
 BIN: Final = 5.0
 SETTLING_SECONDS, SETTLING_SHARE = 300.0, 0.6
@@ -33,6 +38,12 @@ LEAST_SECONDS: Final = 60.0
 """Of a life that must be left for its slope to count, if another life has as much."""
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 PAGE_MIB: Final = os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def without_huge_pages() -> None:
+    """Turn huge pages off in this process and in all that it starts. Raises OSError where Linux refuses."""
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "huge pages cannot be turned off")
 
 
 class Sample(NamedTuple):
