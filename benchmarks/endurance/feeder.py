@@ -32,8 +32,8 @@ TICK: Final = 0.005
 LINGER_MS: Final = 5
 PART_SECONDS: Final = 60.0
 PART_EVENTS: Final = 200_000
-"""Least size of a part of the stream, which is made while the part before is sent. All sessions begin again with a part:
-short parts would be a shop whose visitors all come back in the same moment."""
+"""Least size of a part of the stream, which is made while the part before is sent. All sessions begin again with a
+part: short parts would be a shop whose visitors all come back in the same moment."""
 LOOK_SECONDS: Final = 0.5
 FINISH_SECONDS: Final = 60.0
 """For the last acknowledgements; beyond it the ledger lacks them, and the audit finds them in the log."""
