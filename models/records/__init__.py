@@ -53,23 +53,38 @@ from models.records.events import (
     encode,
     written,
 )
-from models.records.foreign_values import (
+from models.records.foreign import (
+    ANY,
+    EACH,
     EXCEL,
+    FACTS,
+    FIELDS,
+    KEY,
+    MAX_LINES,
+    MISSING,
     NO_ZONE,
     NOT_UTF8,
+    NOTHING,
     ODD_IDS,
     ROUNDED_IDS,
     ROUNDED_TIMES,
+    TIME,
     WHOLE_IDS,
+    EventMapping,
+    Line,
     Notes,
+    Path,
     Times,
     Unusable,
     id_of,
     is_empty,
     is_odd,
     number_of,
+    parsed,
+    said_by,
     shows_decimal_comma,
     shows_decimal_point,
+    suffix,
 )
 from models.records.items import (
     ATTRIBUTES,
@@ -85,11 +100,8 @@ from models.records.items import (
     usable_facts,
 )
 from models.records.json_schemas import SCHEMA_ROLES, attributes_schema, schema_of
-from models.records.mapping import FACTS, FIELDS, KEY, MAX_LINES, NOTHING, TIME, EventMapping, parsed
-from models.records.paths import EACH, MISSING, Line, Path, said_by, suffix
 from models.records.queries import normalised, query_of
 from models.records.rejections import MARK, REASONS, REGISTRY_PREFIX, Rejection, Unconverted, unparsable
-from models.records.skips import ANY
 from models.records.slates import MAX_SLATE_BYTES, SlateRecord, decode_slate, encode_slate
 from models.records.timestamps import EXPECTED, epoch_seconds
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from models.records.foreign_values import id_of, is_empty, number_of
-from models.records.paths import MISSING, Line, Path
+from models.records.foreign.paths import MISSING, Line, Path
+from models.records.foreign.values import id_of, is_empty, number_of
 
 ANY: Final = "*"
 """Among the values: every value but one that says no: none at all, an empty list, false, zero, and the same in text."""

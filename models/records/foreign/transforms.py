@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from models.records.events import EventRules
-from models.records.foreign_values import hashed, text_of
+from models.records.foreign.values import hashed, text_of
 
 NUMBERS: Final = frozenset({"price", "quantity", "rating"})
 IDS: Final = frozenset({"user_id", "item_id", "event_id", "session_id", "request_id"})
