@@ -106,7 +106,7 @@ def _warmed(stream: Stream, half: int, seed: int) -> Recommender:
 
 
 def compared(one: Tested, several: Tested) -> dict[str, Any]:
-    """Compare the ranks of what is served, event by event: an event that only one side tested does not count.
+    """Compare the served ranks, event by event: an event that only one side tested does not count.
 
     `interval` is the half width of the 95 % interval of each ratio, from the paired differences.
     """

@@ -47,7 +47,7 @@ LARGEST: Final = 1_000.0
 Metric = Literal["click", "cart", "purchase", "revenue", "spending"]
 METRICS: Final[tuple[Metric, ...]] = ("click", "cart", "purchase", "revenue", "spending")
 """What arms are compared by. The first three count events that name a slate, `revenue` is the worth of those purchases,
-`spending` the worth of all purchases of the arm's users, whichever page they came from."""
+`spending` the worth of all purchases of the arm's users, from any page."""
 
 ORDERS: Final = (
     "ranker",

@@ -1,4 +1,4 @@
-"""Parts that several learners (shards) hand in -> one state, and the changes that bring every shard to it."""
+"""Merges parts that several learners (shards) hand in: one state, and the changes that bring every shard to it."""
 
 from models.merging.merge import Merged, merge
 from models.merging.shard import Shard

@@ -226,7 +226,7 @@ class VersionExplained(Struct, metaclass=Prepared):
     """Why a version went live or not, what would have to change, and how long that takes at the present rate.
 
     `status` says what became of it: it is `served`; it is the challenger and is `waiting`; it was `replaced` by a newer
-    version, or `withdrawn` by a roll-back, which `ended` explains; or it was `held` until a newer one came. `note` says
+    version, or `withdrawn` by a rollback, which `ended` explains; or it was `held` until a newer one came. `note` says
     how the decision relates to the version. `tested_per_second` has the present rate of each comparison.
     """
 

@@ -184,7 +184,7 @@ async def put_item(request: Request) -> Response:
     **operation("delete_item", answer=ItemAccepted, status=202, needs="events", problems=("unavailable",)),
 )
 async def delete_item(request: Request) -> Response:
-    """Remove an item: it is gone from every answer within a second, whichever version is served."""
+    """Remove an item: it is gone from every answer within a second, with every version."""
     admit(request, "events")
     item_id = identifier(request.scope, "item_id")
     decoded = decode_item(item_id.encode(), None)

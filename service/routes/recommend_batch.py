@@ -91,7 +91,7 @@ def _unusable(user_id: str) -> Problem | None:
 
 
 def _line(ctx: Context, ask: PageAsk, past: UserPast, language: str | None) -> bytes:
-    """The slate of one user, or why there is none: whatever happens to one, the others get theirs."""
+    """The slate of one user, or why there is none: a failure of one leaves the others theirs."""
     request_id = os.urandom(8).hex()
     try:
         return _slate(ctx, ask, past, language, request_id) + b"\n"

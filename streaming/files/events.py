@@ -123,7 +123,7 @@ def read_events(
 
 
 class _Ids:
-    """Makes event ids of what events say, the same wherever in whichever file an event stands."""
+    """Makes event ids of what events say, the same in any file and at any place in it."""
 
     def __init__(self) -> None:
         self._twins: dict[str, int] = {}

@@ -110,7 +110,7 @@ class RowFile:
         self.columns: tuple[str, ...] | None = None
         self.sample: list[list[str]] = []
         self.remarks: dict[str, str] = {}
-        """What the reader of the file has to be told of it, by kind. It grows while rows are read."""
+        """What the report has to say of the file, by kind. It grows while rows are read."""
         self._headers = 0
         self._share = 0.0
         self._source: Source | None = None

@@ -12,7 +12,7 @@ from tests.support.processes.serving import Learner, learner, shop
 
 @pytest.fixture
 def taught(settings: Settings) -> Iterator[Learner]:
-    """A learner that has learnt a small shop."""
+    """A learner that has learned a small shop."""
     with learner(settings) as made:
         made.learn(shop())
         yield made

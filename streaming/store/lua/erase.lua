@@ -12,14 +12,14 @@ local passed = tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or '-1')
 if tonumber(ARGV[2]) <= passed then return beat end
 local ids, history, shown, attributes = cmsgpack.unpack(ARGV[7]), 0, 0, 0
 -- An earlier page may still be on its way, or be read again by the next learner.
-local till = tonumber(redis.call('TIME')[1]) + tonumber(ARGV[5])
+local ends = tonumber(redis.call('TIME')[1]) + tonumber(ARGV[5])
 for at, id in ipairs(ids) do
   local place = 5 + 2 * at
   local raw = redis.call('GET', KEYS[place + 1])
   shown = shown + (raw and #cmsgpack.unpack(raw)[2] or 0)
   history = history + redis.call('LLEN', KEYS[place])
   redis.call('UNLINK', KEYS[place])
-  redis.call('SET', KEYS[place + 1], cmsgpack.pack({till, {}}), 'EX', ARGV[6])
+  redis.call('SET', KEYS[place + 1], cmsgpack.pack({ends, {}}), 'EX', ARGV[6])
   redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[4], '*', 'u', id[2])
   redis.call('HDEL', KEYS[4], id[1])
   redis.call('HDEL', KEYS[5], id[1])
