@@ -1,4 +1,4 @@
-"""Measures what several learners that share a stream lose against one, and what merging them costs.
+"""Measures how much several learners that share a stream lose against one, and the cost of merging them.
 
 Quality: the first half of a stream is learned by one learner, then the rest by one, and by several from the same state,
 which merge after so many events of all of them; every event is tested by both. In one process, without Ray: what is

@@ -1,4 +1,4 @@
-"""A user and experiments in, the user's arms out; slates and events of users in arms in, what each arm does out."""
+"""A user and experiments in, the user's arms out. Slates and events of those users in, results of each arm out."""
 
 from models.experiments.assignment import Assignments
 from models.experiments.changes import (

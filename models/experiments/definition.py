@@ -1,4 +1,4 @@
-"""What an operator asks for in; an experiment that can run, or an error that says what to change, out.
+"""An operator's wish in; an experiment that can run, or an error that says what to change, out.
 
 An arm is a policy over what exists: which contender orders, which version answers, and the options of a slate. Nothing
 of an experiment changes while it runs, so that a user's arm is a function of its definition and the user's id alone.

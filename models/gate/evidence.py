@@ -1,4 +1,4 @@
-"""What goes into a decision and what comes out of it, as plain records. Stage 6."""
+"""Plain records of the gate: evidence, policy and state go into a decision, and a `Decision` comes out. Stage 6."""
 
 from __future__ import annotations
 

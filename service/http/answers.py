@@ -1,4 +1,4 @@
-"""The types of answers other than slates: what the API's description promises, and what the routes encode.
+"""The types of all answers but slates: the API's description promises them, and the routes encode them.
 
 Their names and docstrings are part of that description: the names are its component names.
 """

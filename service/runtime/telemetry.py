@@ -184,7 +184,7 @@ class Telemetry:
             "Until when nothing goes live after a rollback, epoch seconds; 0 before the first.",
         )
         self.recovering = metrics.gauge(
-            "gate_recovering", "1 from a rollback on evidence until a version is as good as what is served."
+            "gate_recovering", "1 from a rollback on evidence until a version is as good as the champion."
         )
         self.baseline = metrics.gauge(
             "gate_baseline", "1 while the best single source is served in place of the learned ranking."

@@ -1,4 +1,4 @@
-"""What was found while a file was read: counts, examples, and the first row as it is read."""
+"""Findings about a file while it is read: counts, examples, and the first row as it is read."""
 
 from __future__ import annotations
 

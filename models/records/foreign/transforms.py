@@ -1,4 +1,4 @@
-"""What a mapping does to values: words of types, the transforms that it declares, JSON in text. Stage 1."""
+"""Transforms values as a mapping says: words of types, its declared transforms, JSON in text. Stage 1."""
 
 from __future__ import annotations
 
