@@ -1,4 +1,4 @@
-"""In: settings of a test. Out: what several files of this tier begin with."""
+"""Fixtures that several files of this tier share."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from streaming.settings.loading import Settings
+from streaming.store import Store
 from tests.support.processes.serving import Learner, learner, shop
 
 
@@ -16,3 +17,11 @@ def taught(settings: Settings) -> Iterator[Learner]:
     with learner(settings) as made:
         made.learn(shop())
         yield made
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    """The learner's connection to the Redis of the test."""
+    made = Store.for_learner(settings)
+    yield made
+    made.close()
