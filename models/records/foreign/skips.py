@@ -82,7 +82,7 @@ def _says_no(value: object, word: str) -> bool:
 
 
 def _word(value: object) -> str:
-    """A value as it is compared: text in small letters, whole numbers without .0; "" for what is no single value."""
+    """A value as it is compared: text in small letters, whole numbers without `.0`; "" for what is no single value."""
     if isinstance(value, bool):
         return str(value).casefold()
     found = id_of(value)
