@@ -87,7 +87,7 @@ async def _search(ctx: Context, query: str, category: str | None, limit: int, af
     if after is not None:
         raise invalid("query.after", "nothing: a search has one page", repr(after)[:40])
     if not ctx.searches.acquire(blocking=False):
-        raise too_many(ctx.telemetry, "As many searches as are allowed at once are running.", 0.0)
+        raise too_many(ctx.telemetry, "Too many searches of the catalogue are running at once.", 0.0)
     try:
         found, whole = await run_in_threadpool(ctx.catalogue.search, query, category, limit, SEARCHING)
     finally:

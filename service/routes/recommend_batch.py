@@ -44,7 +44,7 @@ async def recommend_batch(request: Request) -> Response:
     user_ids, ask = batch_from_body(raw, now, ctx.options)
     language = language_of(ctx, ask, request.headers)
     if not ctx.batches.acquire(blocking=False):
-        raise too_many(ctx.telemetry, "As many requests for many users as are allowed at once are being answered.", 1.0)
+        raise too_many(ctx.telemetry, "Too many requests for many users are being answered at once.", 1.0)
     return _Lines(_lines(ctx, user_ids, ask, language), ctx.batches.release)
 
 

@@ -35,8 +35,8 @@ from tests.support.processes.harness import Installation
 from tests.support.processes.roles import Process
 from tests.support.streams.poison import POISONS, even, mixed
 
-# Events that the market learned before, the clean ones until its learner knows what is usual, and those after a poisoned
-# stretch. Each of them is tested, so fewer a second can be sent than of the other shop.
+# Events that the market learned before, the clean ones until its learner knows what is usual, and those after a
+# poisoned stretch. Each of them is tested, so fewer a second can be sent than of the other shop.
 LEARNT, LEAD, AFTER, SLOWER = 40_000, 4_000, 4_000, 1_000.0
 # Clean events that are poisoned: what ruins a model does so within as many.
 STRETCH = {"repeated": 4_000, "shuffled": 8_000, "dear": 4_000, "flooded": 4_000}
