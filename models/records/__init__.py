@@ -4,7 +4,6 @@ from models.records import cloud_events
 from models.records.attributes import (
     MAX_ATTRIBUTE_BYTES,
     MOST_ATTRIBUTES,
-    NAME_LENGTH,
     TEXT_LENGTH,
     Attributes,
     Value,
@@ -56,7 +55,6 @@ from models.records.events import (
 from models.records.foreign import (
     ANY,
     EACH,
-    EXCEL,
     FACTS,
     FIELDS,
     KEY,
@@ -79,7 +77,6 @@ from models.records.foreign import (
     id_of,
     is_empty,
     is_odd,
-    number_of,
     parsed,
     said_by,
     shows_decimal_comma,
@@ -88,7 +85,6 @@ from models.records.foreign import (
 )
 from models.records.items import (
     ATTRIBUTES,
-    FACT_FIELDS,
     MAX_ITEM_BYTES,
     ItemFacts,
     Removed,
@@ -99,7 +95,7 @@ from models.records.items import (
     item_key,
     usable_facts,
 )
-from models.records.json_schemas import SCHEMA_ROLES, attributes_schema, schema_of
+from models.records.json_schemas import SCHEMA_ROLES, schema_of
 from models.records.queries import normalised, query_of
 from models.records.rejections import MARK, REASONS, REGISTRY_PREFIX, Rejection, Unconverted, unparsable
 from models.records.slates import MAX_SLATE_BYTES, SlateRecord, decode_slate, encode_slate
@@ -114,10 +110,8 @@ __all__ = [
     "DESCRIBING",
     "DISLIKE",
     "EACH",
-    "EXCEL",
     "EXPECTED",
     "FACTS",
-    "FACT_FIELDS",
     "FAVOURITE",
     "FIELDS",
     "IMPRESSION",
@@ -133,7 +127,6 @@ __all__ = [
     "MAX_SLATE_BYTES",
     "MISSING",
     "MOST_ATTRIBUTES",
-    "NAME_LENGTH",
     "NOTHING",
     "NOT_UTF8",
     "NO_ZONE",
@@ -173,7 +166,6 @@ __all__ = [
     "Unconverted",
     "Unusable",
     "Value",
-    "attributes_schema",
     "checked_attributes",
     "cloud_events",
     "completed",
@@ -198,7 +190,6 @@ __all__ = [
     "item_key",
     "named",
     "normalised",
-    "number_of",
     "only_completed",
     "parsed",
     "query_of",

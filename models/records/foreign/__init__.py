@@ -4,7 +4,6 @@ from models.records.foreign.mapping import FACTS, FIELDS, KEY, MAX_LINES, NOTHIN
 from models.records.foreign.paths import EACH, MISSING, Line, Path, said_by, suffix
 from models.records.foreign.skips import ANY
 from models.records.foreign.values import (
-    EXCEL,
     NO_ZONE,
     NOT_UTF8,
     ODD_IDS,
@@ -17,7 +16,6 @@ from models.records.foreign.values import (
     id_of,
     is_empty,
     is_odd,
-    number_of,
     shows_decimal_comma,
     shows_decimal_point,
 )
@@ -25,7 +23,6 @@ from models.records.foreign.values import (
 __all__ = [
     "ANY",
     "EACH",
-    "EXCEL",
     "FACTS",
     "FIELDS",
     "KEY",
@@ -48,7 +45,6 @@ __all__ = [
     "id_of",
     "is_empty",
     "is_odd",
-    "number_of",
     "parsed",
     "said_by",
     "shows_decimal_comma",
