@@ -1,4 +1,4 @@
-"""In: rows of a file, and the mapping that its layout makes. Out: columns of values by our field."""
+"""Turns rows of a file into columns of values by our field, by the mapping that its layout makes."""
 
 from __future__ import annotations
 

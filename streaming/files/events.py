@@ -1,4 +1,4 @@
-"""In: rows of a file, and how its columns are named. Out: valid events, with item facts at the first event of an item.
+"""Rows of a file and its layout in; valid events, with item facts at the first event of an item, out.
 
 Each row becomes an event by the mapping that reads foreign topics, and is decoded by `models.records.events`. Files
 have no rules of their own.

@@ -1,4 +1,4 @@
-"""In: what was found while a file was read. Out: the report that every command about a file begins with."""
+"""Writes the report that every command about a file begins with, from the findings of the survey."""
 
 from __future__ import annotations
 

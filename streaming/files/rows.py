@@ -1,4 +1,4 @@
-"""In: a file of rows: CSV, JSON, Parquet or a workbook. Out: its rows in batches, and the lines that are none."""
+"""Reads the rows of a file (CSV, JSON, Parquet or a workbook) in batches, and names the lines that are none."""
 
 from __future__ import annotations
 
