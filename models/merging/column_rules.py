@@ -1,4 +1,4 @@
-"""The rules that look at one row at a time: the row as several parts changed it in, the merged row out."""
+"""The rules that look at one row at a time: what several parts made of it in, what it becomes out."""
 
 from __future__ import annotations
 

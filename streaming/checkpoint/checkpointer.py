@@ -67,7 +67,7 @@ class Checkpointer:
         on_committed: Called with each committed version, on the uploading thread.
         hooks: Observes phases, versions and failures.
         failpoint: Called with the name of each step, for crash tests.
-        stopped: Whether the process is to end. A base that is being copied next to a delta is given up then.
+        stopped: Whether the process is to end. A base that is being copied beside a delta is given up then.
         clock: Monotonic seconds.
         wall: Epoch seconds.
 

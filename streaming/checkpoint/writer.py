@@ -98,7 +98,7 @@ def take(state: State, manifest: Manifest, admission: Admission, since: Progress
 
 
 def take_base(state: State, manifest: Manifest, admission: Admission, stopped: Callable[[], bool]) -> Cut | None:
-    """Copy everything for a base next to a delta; None as soon as `stopped`, asked many times a second, says so.
+    """Copy everything for a base beside a delta; None as soon as `stopped`, asked many times a second, says so.
 
     At the ceilings the copy takes seconds, and nobody needs it when the process is to end: the delta has the same.
 

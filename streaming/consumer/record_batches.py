@@ -15,7 +15,7 @@ import numpy as np
 
 from models.kernels.core.record_batch import COLUMNS, HEADERS, VALUE_END, locate
 from streaming.consumer.decompression import CODECS, MissingCodec, Undecodable, pieces
-from streaming.kafka import CutValue, DataUnreadable
+from streaming.kafka import Cut, DataUnreadable
 from streaming.kafka.internals import compressed, decode_fetches, legacy_records
 
 LONGEST: Final = 1 << 20
@@ -207,7 +207,7 @@ def _long_record(batch: RecordBatch, window: _Window) -> WireRecord:
         value: bytes | None = None
         if length >= 0:
             head, digest = window.read(length, LONGEST + 1)
-            value = head if length <= LONGEST else CutValue(head, length, digest)
+            value = head if length <= LONGEST else Cut(head, length, digest)
         rest = end - window.place
         raw, _ = window.read(rest, LONG_HEADERS)
         headers = _headers(raw, 0)[0] if rest <= LONG_HEADERS else ()

@@ -10,7 +10,7 @@ import msgspec
 
 from models.records import Rejection, Unconverted
 from models.structs import Prepared
-from streaming.kafka import BACKFILL, PUBLIC, Converted, CutValue, Record, is_backfill, is_public
+from streaming.kafka import BACKFILL, PUBLIC, Converted, Cut, Record, is_backfill, is_public
 
 WHOLE: Final = 256 << 10
 """Longest value that is kept whole, 256 KiB. Kafka takes records of 1 MiB, headers included."""
@@ -70,7 +70,7 @@ def dead_letter(record: Record, rejection: Rejection) -> DeadLetter:
     key, value = as_written(record.key), as_written(record.value)
     length, sha256 = (
         (value.length, value.sha256)
-        if isinstance(value, CutValue)
+        if isinstance(value, Cut)
         else (len(value or b""), hashlib.sha256(value or b"").hexdigest())
     )
     return DeadLetter(

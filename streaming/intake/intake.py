@@ -40,7 +40,7 @@ from models.records import (
     only_completed,
 )
 from streaming.intake.text_vectors import Contents
-from streaming.kafka import CutValue, Record, is_backfill, is_public
+from streaming.kafka import Cut, Record, is_backfill, is_public
 from streaming.live import ENTRIES_TOGETHER, Completion, Described, Entry, Erased, FactChange, Identified, Mapped, Part
 
 HISTORY_KINDS = frozenset(range(9)) - {SEARCH, IMPRESSION}
@@ -398,6 +398,6 @@ class Intake:
 
     def _reject(self, batch: PreparedBatch, record: Record, rejection: Rejection) -> None:
         batch.refused[rejection.reason] = batch.refused.get(rejection.reason, 0) + 1
-        if isinstance(record.value, CutValue) and rejection.reason == "oversize":
+        if isinstance(record.value, Cut) and rejection.reason == "oversize":
             rejection = msgspec.structs.replace(rejection, found=f"{record.value.length} bytes")
         self._refuse(record, rejection)

@@ -11,14 +11,14 @@ Offsets = dict[str, dict[int, int]]
 """topic -> partition -> next offset."""
 
 
-class CutValue(bytes):
+class Cut(bytes):
     """The beginning of a value that is too long to be loaded, and longer than any record that is valid.
 
     Attributes:
         length: Bytes of the whole value.
         sha256: Its SHA-256, in hexadecimal.
 
-    >>> cut = CutValue(b"the beginning", 1 << 30, "5f")
+    >>> cut = Cut(b"the beginning", 1 << 30, "5f")
     >>> cut[:3], cut.length
     (b'the', 1073741824)
     """

@@ -29,7 +29,7 @@ from streaming.consumer.record_batches import (
     unpack_pieces,
 )
 from streaming.intake.dead_letter import dead_letter
-from streaming.kafka import CutValue, DataUnreadable
+from streaming.kafka import Cut, DataUnreadable
 
 PART = st.none() | st.binary(max_size=300)
 HEADER = st.tuples(st.text(max_size=70), PART)
@@ -257,7 +257,7 @@ def test_of_a_record_beyond_any_limit_only_the_beginning_is_kept():
     consumer.fetched(of_spaces([10, (3 << 20) - 2, 20]), 7)
     short, long, last = consumer.poll()
     assert (short.value, last.value, last.offset) == (b"{}" + b" " * 10, b"{}" + b" " * 20, 9)
-    assert isinstance(long.value, CutValue)
+    assert isinstance(long.value, Cut)
     assert (long.offset, long.key, long.value.length, len(long.value)) == (8, b"k", 3 << 20, LONGEST + 1)
     assert long.value.sha256 == hashlib.sha256(b"{}" + b" " * ((3 << 20) - 2)).hexdigest()
     letter = dead_letter(long, Rejection("oversize", "$", "at most 65536 bytes", f"{3 << 20} bytes"))
