@@ -18,7 +18,7 @@ RUN pip install --no-deps --no-build-isolation /build \
     && pip uninstall --yes --quiet setuptools pip \
     && python -m compileall -q -j 0 /opt/sluicegate/lib
 # The oldest CPU the compiled kernels must run on. x86-64-v3 is Haswell (2013) and later; on others, and on a machine
-# older than this, the start compiles them anew (deploy/image/entrypoint.sh).
+# older than this, the start compiles them again (deploy/image/entrypoint.sh).
 ARG KERNEL_CPU=x86-64-v3
 COPY deploy/image/compile.sh /build/
 # Only a coordinator of shards merges, and only an image with Ray has one.

@@ -95,7 +95,7 @@ bench: setup  ## every benchmark; one alone: make bench ARGS="pipeline --json"
 ci:  ## all that continuous integration runs
 	bash .ci/run
 
-lock: $(STAMP)  ## resolve the dependencies anew and write their hashes
+lock: $(STAMP)  ## resolve the dependencies again and write their hashes
 	bash requirements/lock.sh
 
 clean:  ## remove the environment and every cache

@@ -13,7 +13,7 @@ from models.recommender import Recommender, RecommenderOptions, new_state
 
 START = 1.7e9
 SETTLED = 100_000
-"""Events learned after every item was shown: by then lists train at the steady rate, whatever the size."""
+"""Events learned after every item was shown: by then lists train at the steady rate, for every size."""
 
 BATCH = 500
 

@@ -1,6 +1,6 @@
 """Simulates learners that were worse for a while, and measures how soon the gate lets those back in that have healed.
 
-A version is served that stands still, as after a rollback. The challenger is compared with it: worse for some minutes,
+A version that does not learn is served, as after a rollback. The challenger is compared with it: worse for minutes,
 then equal, better, or still a little worse. Differences are drawn in sums of blocks, so that hours of events take no
 longer than minutes: hits exactly, reciprocal ranks with the mean and variance that `benchmarks.gate` draws them with,
 as their normal limit. The first look at which the bounds let the challenger in is found for all runs at once; then

@@ -29,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--open-seconds", type=float, default=20.0, help="of each open loop (default: %(default)s)")
     parser.add_argument("--closed-seconds", type=float, default=8.0, help="of each closed loop (default: %(default)s)")
-    parser.add_argument("--events", type=float, default=EVENTS, help="events/s beside it (default: %(default)s)")
+    parser.add_argument("--events", type=float, default=EVENTS, help="events/s meanwhile (default: %(default)s)")
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Measures what several learners that share a stream lose against one, and what merging them costs.
+"""Measures how much several learners that share a stream lose against one, and the cost of merging them.
 
 Quality: the first half of a stream is learned by one learner, then the rest by one, and by several from the same state,
 which merge after so many events of all of them; every event is tested by both. In one process, without Ray: what is
@@ -106,7 +106,7 @@ def _warmed(stream: Stream, half: int, seed: int) -> Recommender:
 
 
 def compared(one: Tested, several: Tested) -> dict[str, Any]:
-    """Compare the ranks of what is served, event by event: an event that only one side tested does not count.
+    """Compare the served ranks, event by event: an event that only one side tested does not count.
 
     `interval` is the half width of the 95 % interval of each ratio, from the paired differences.
     """

@@ -6,7 +6,7 @@ events and a balancer of requests. One thing is broken at a time; the next fault
 What counts as what:
 
 - The rate is what the machine carries with `ROOM` to spare: where nothing is left, a process that starts again takes
-  its time from the answers, whatever it does.
+  its time from the answers.
 - A request has failed when neither service answered 200. That one of them is not ready, or was cut off by its own end,
   fails nothing as long as the other one answers.
 - Failures that docs/failures.md states are counted apart (`STATED`): a post while Kafka is away, a user's history while

@@ -4,7 +4,7 @@ The challenger loses hits by the hour, on clean labels, and never heals. Referen
 challenger was when they were named. The gate looks each 40 s for twelve hours: versions go live, the reference moves
 on, anchors are replaced as they age, and once something is shown, users are taken back. Differences are drawn in sums
 of blocks, as in `benchmarks.healing`. All runs go in step, and the bounds of all are computed at once; at the first
-roll-back of each run, at the look before it, and at its first move of the reference, `decide` must say the same.
+rollback of each run, at the look before it, and at its first move of the reference, `decide` must say the same.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def latest(pair: Array, events: Array, parts: Array, alpha: float, margin: Array
 
 
 class Walk:
-    """So many runs in step: what is served, the reference, the anchors, and the sums of every pair."""
+    """So many runs in step: the champion, the reference, the anchors, and the sums of every pair."""
 
     def __init__(self, random: np.random.Generator, runs: int, per_hour: float, *, alike: bool = False) -> None:
         self.random, self.runs, self.per_hour, self.alike = random, runs, per_hour, alike
@@ -365,7 +365,7 @@ def walked_down(random: np.random.Generator, runs: int) -> list[dict[str, Any]]:
 
 
 def drifted(random: np.random.Generator, runs: int) -> dict[str, Any]:
-    """Count roll-backs where tastes drift and every model loses alike: each would be false."""
+    """Count rollbacks where tastes drift and every model loses alike: each would be false."""
     found = walk(random, runs, DRIFT, alike=True)
     backs = np.concatenate([one.backs for one in found])
     moves = np.concatenate([one.moves for one in found])

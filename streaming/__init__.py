@@ -1,1 +1,1 @@
-"""The write side: records from Kafka in; learnt, versioned state in Redis out."""
+"""The write side: records from Kafka in; learned, versioned state in Redis out."""

@@ -1,4 +1,4 @@
-"""Writes the log of a process to stderr, as JSON or as text, whoever in it has something to say.
+"""Writes the log of a process to stderr, as JSON or as text: our own lines, those of libraries, uncaught exceptions.
 
 Our own lines, those of libraries, warnings, and exceptions that nobody catches all go through one handler. A line break
 inside a message is escaped or indented, so that no input can forge a line.
@@ -78,7 +78,7 @@ class TextLines(logging.Formatter):
 
 
 def resolved(form: LogFormat) -> LogFormat:
-    """`json` or `text`, whichever a log on this process's stderr should be."""
+    """`json` or `text`: the format of a log on this process's stderr."""
     if form != "auto":
         return form
     return "text" if sys.stderr.isatty() else "json"

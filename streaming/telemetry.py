@@ -295,7 +295,7 @@ class LearnerTelemetry:
         )
         self.shown_dropped = metrics.counter(
             "shown_dropped_total",
-            "Pages and impressions that Redis did not take, so that no other service knows of them.",
+            "Slates and impressions that Redis did not take, so that no other service knows of them.",
         )
         self._scenario_shown = metrics.counter(
             "scenario_shown_total", "Slates of topic slates, by the scenario that their request named.", "scenario"

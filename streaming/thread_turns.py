@@ -1,4 +1,4 @@
-"""How long a thread of this process keeps Python's interpreter while another one wants it: long turns, or short ones.
+"""Sets how long a thread keeps Python's interpreter while another one wants it: long turns, or short ones.
 
 Each change of turns costs the next thread a wait for a processor, which on a busy machine is longer than a short turn.
 So a process that loads, and that nobody waits for yet, takes long turns; with the first version it takes short ones.

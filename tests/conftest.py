@@ -1,4 +1,4 @@
-"""In: nothing. Out: one embedded broker and Redis for the whole run, and a namespace of its own for each test."""
+"""Fixtures of all tiers: one embedded broker and Redis for the whole run, and a namespace of its own for each test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds what was learned against what was sent: the log of Kafka, the ledgers of the producers, and the last version.
+"""Compares the learned events with the sent ones: the log of Kafka, the ledgers of the producers, and the last version.
 
 Nothing here runs the learner's decoding, admission or learning. Only the hash of one record's place is shared, because
 the digest is defined by it.

@@ -1,6 +1,6 @@
 """Asks two services at a fixed rate and writes down each answer, as clients behind a load balancer experience them.
 
-Open loop: requests leave at Poisson moments whatever the answers do, and latency counts from the scheduled moment. A
+Open loop: requests leave at Poisson moments, however the answers fare, and latency counts from the scheduled moment. A
 request whose service breaks the connection, is silent for `TRY_SECONDS` or answers 5xx goes to the other service once.
 
 Each service is asked for /readyz, on a connection that no request waits for. One that answers anything but 200, or

@@ -44,7 +44,7 @@ class RedisPair(ABC):
     @property
     @abstractmethod
     def url(self) -> str:
-        """What clients connect to, whichever server is the primary."""
+        """The address for clients: it leads to the primary, also after a failover."""
 
     @abstractmethod
     def prepare(self) -> None:
@@ -53,7 +53,7 @@ class RedisPair(ABC):
     def follow(self) -> None:
         """Make the replica, started if need be, follow the primary; returns when it has everything, on its disk too."""
         self.replica.start()
-        for server in self.servers:  # whichever copies its memory to the other, now or after it was promoted
+        for server in self.servers:  # either may copy its memory to the other, now or after a promotion
             call(server.port, "CONFIG", "SET", "repl-diskless-sync-delay", "0")
             call(server.port, "CONFIG", "SET", "rdbcompression", "no")  # it would take processors to save no network
         call(self.replica.port, "REPLICAOF", "127.0.0.1", str(self.primary.port))

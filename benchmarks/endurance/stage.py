@@ -1,6 +1,6 @@
 """Starts everything a soak runs on: Kafka, a Redis with its replica, a learner, two services, and their load.
 
-Every process ends with this one, whichever way this one ends.
+Every process ends with this one, however this one ends.
 """
 
 from __future__ import annotations

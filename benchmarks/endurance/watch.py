@@ -127,7 +127,7 @@ class Watch(threading.Thread):
         return used / (until - since)
 
     def busy(self, since: float, until: float) -> float:
-        """Processors that were busy on average, whoever used them."""
+        """Processors that were busy on average, in all processes together."""
         within = [each for each in list(self.machine) if since <= each[0] <= until]
         if len(within) < 2:
             return float("nan")
@@ -145,7 +145,7 @@ class Slope(NamedTuple):
 
 
 def slope(lives: Sequence[Sequence[Sample]]) -> Slope:
-    """One slope for all lives, each with its own level, beside what goes up and down with the copies.
+    """One slope for all lives, each with its own level, next to what goes up and down with the copies.
 
     The interval is the one of least squares, widened by the correlation r of neighbouring residuals as for an
     autoregressive process of order one: by sqrt((1 + r) / (1 - r)), with as many fewer degrees of freedom.

@@ -116,7 +116,7 @@ LEARNING: Rows = (
             ),
             Panel(
                 "State",
-                "1 while recovering from a roll-back; 1 while the baseline is served, not the learned ranking; above 0 "
+                "1 while recovering from a rollback; 1 while the baseline is served, not the learned ranking; above 0 "
                 "while the audit is not as it was written.",
                 "none",
                 (
@@ -150,7 +150,7 @@ LEARNING: Rows = (
             ),
             Panel(
                 "Until the cool-down ends",
-                "Seconds for which nothing goes live after a roll-back.",
+                "Seconds for which nothing goes live after a rollback.",
                 "s",
                 (("clamp_min(max(sluicegate_gate_cool_down_end_timestamp_seconds) - time(), 0)", "seconds"),),
             ),

@@ -95,8 +95,8 @@ OVERVIEW: Rows = (
             ),
             AGAINST._replace(kind="stat", width=3, height=4),
             Panel(
-                "Recovering from a roll-back",
-                "1 after a roll-back on evidence, until a version is shown to be no worse than the champion.",
+                "Recovering from a rollback",
+                "1 after a rollback on evidence, until a version is shown to be no worse than the champion.",
                 "none",
                 (("max(sluicegate_gate_recovering)", "recovering"),),
                 "stat",

@@ -56,7 +56,7 @@ def number(value: Any) -> float:
 
 
 def seed_of(key: Hashable, seed: int) -> int:
-    """Hash a name to a 64-bit seed: a row starts alike in whatever order features come."""
+    """Hash a name to a 64-bit seed: a row starts alike in any order of features."""
     return xxhash.xxh3_64_intdigest(repr(key).encode(), seed)
 
 

@@ -104,7 +104,7 @@ def _against(
 
 
 def _best_rival(plan: Plan, evaluated: Array, entries: Mapping[str, Entry]) -> dict[str, dict[str, Any]] | None:
-    """Hold what is served against the best of the rivals, by measure; None without rivals."""
+    """Compare the served ranking with the best of the rivals, by measure; None without rivals."""
     rivals = [name for name in entries if name not in CONTENDERS]
     if not rivals:
         return None

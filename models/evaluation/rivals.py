@@ -1,4 +1,4 @@
-"""What a rival is: another model that learns the same events and ranks the same items.
+"""The interface of a rival: another model that learns the same events and ranks the same items.
 
 A rival learns pointwise: target 1 for the item of an event, 0 for one item drawn from those its user had not touched.
 It ranks all items known so far from its own weights, with numpy.

@@ -1,4 +1,4 @@
-"""A user and experiments in, the user's arms out; slates and events of users in arms in, what each arm does out."""
+"""A user and experiments in, the user's arms out. Slates and events of those users in, results of each arm out."""
 
 from models.experiments.assignment import Assignments
 from models.experiments.changes import (
@@ -17,9 +17,7 @@ from models.experiments.definition import (
     HOLDOUT,
     METRICS,
     MOST,
-    MOST_ARMS,
     ORDERS,
-    START_DELAY,
     Arm,
     CannotRun,
     Experiment,
@@ -28,7 +26,7 @@ from models.experiments.definition import (
     experiment_of,
     read,
 )
-from models.experiments.results import ArmResults, ExperimentResults, Measures, Rate, results, state_of
+from models.experiments.results import ExperimentResults, Measures, Rate, results
 from models.experiments.segments import Segment, segment_of, segments_of
 from models.experiments.tallies import MEASURE_OF, Counts, Tally
 
@@ -37,12 +35,9 @@ __all__ = [
     "MEASURE_OF",
     "METRICS",
     "MOST",
-    "MOST_ARMS",
     "ORDERS",
     "SETTINGS",
-    "START_DELAY",
     "Arm",
-    "ArmResults",
     "Assignments",
     "CannotRun",
     "Counts",
@@ -66,7 +61,6 @@ __all__ = [
     "segment_of",
     "segments_of",
     "started",
-    "state_of",
     "stopped",
     "with_settings",
 ]

@@ -1,4 +1,4 @@
-"""What an operator asks for in; an experiment that can run, or an error that says what to change, out.
+"""An operator's wish in; an experiment that can run, or an error that says what to change, out.
 
 An arm is a policy over what exists: which contender orders, which version answers, and the options of a slate. Nothing
 of an experiment changes while it runs, so that a user's arm is a function of its definition and the user's id alone.
@@ -47,7 +47,7 @@ LARGEST: Final = 1_000.0
 Metric = Literal["click", "cart", "purchase", "revenue", "spending"]
 METRICS: Final[tuple[Metric, ...]] = ("click", "cart", "purchase", "revenue", "spending")
 """What arms are compared by. The first three count events that name a slate, `revenue` is the worth of those purchases,
-`spending` the worth of all purchases of the arm's users, whichever page they came from."""
+`spending` the worth of all purchases of the arm's users, from any page."""
 
 ORDERS: Final = (
     "ranker",

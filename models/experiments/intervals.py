@@ -41,7 +41,7 @@ class Sum(NamedTuple):
         return sum(self.groups)
 
 
-class Bounds(NamedTuple):
+class RatioBounds(NamedTuple):
     """A ratio with its bounds; None where nothing can be said yet."""
 
     value: float | None
@@ -55,7 +55,7 @@ def sum_of(measured: Measured, weight: float = 1.0, largest: float = 1.0) -> Sum
     return Sum(groups, weight * weight * measured.squares, weight * largest)
 
 
-def ratio(upper: Sum, lower: Sum, alpha: float) -> Bounds:
+def ratio(upper: Sum, lower: Sum, alpha: float) -> RatioBounds:
     """Returns the ratio of two sums, and bounds that hold at all times together with probability 1 - alpha.
 
     >>> clicks, slates = (Sum([each] * GROUPS, each * GROUPS, 1.0) for each in (10.0, 100.0))
@@ -63,13 +63,13 @@ def ratio(upper: Sum, lower: Sum, alpha: float) -> Bounds:
     >>> round(found.value, 3), round(found.low, 3), round(found.high, 3)
     (0.1, 0.082, 0.119)
     >>> ratio(Sum([10.0] + [0.0] * 63, 10.0, 1.0), Sum([100.0] + [0.0] * 63, 100.0, 1.0), 0.05)
-    Bounds(value=0.1, low=None, high=None)
+    RatioBounds(value=0.1, low=None, high=None)
     """
     if lower.total <= 0.0:
-        return Bounds(None)
+        return RatioBounds(None)
     value = upper.total / lower.total
     if independent_groups(upper, lower) < LEAST:
-        return Bounds(value)
+        return RatioBounds(value)
     design = _design(upper, lower, value)
 
     def beyond(at: float) -> float:
@@ -84,8 +84,8 @@ def ratio(upper: Sum, lower: Sum, alpha: float) -> Bounds:
     while beyond(far) <= 0.0:
         far *= 4.0
         if far > FARTHEST * start:
-            return Bounds(value, low)
-    return Bounds(value, low, _edge(beyond, value, far))
+            return RatioBounds(value, low)
+    return RatioBounds(value, low, _edge(beyond, value, far))
 
 
 def _edge(beyond: Callable[[float], float], inside: float, outside: float) -> float:
@@ -115,4 +115,4 @@ def _design(upper: Sum, lower: Sum, value: float) -> float:
     return max(1.0, between / within) if within > 0.0 else 1.0
 
 
-__all__ = ["Bounds", "Sum", "ratio", "sum_of"]
+__all__ = ["RatioBounds", "Sum", "ratio", "sum_of"]

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from models.experiments.definition import HOLDOUT, METRICS, Arm, Experiment, Metric
-from models.experiments.intervals import Bounds, Sum, ratio, sum_of
+from models.experiments.intervals import RatioBounds, Sum, ratio, sum_of
 from models.experiments.tallies import Counted, Tally, apart_of
 from models.structs import Prepared
 
@@ -167,7 +167,7 @@ def _arm(experiment: Experiment, part: Counted, place: int, control: int, alpha:
     found: dict[str, Measures] = {}
     for name in METRICS:
         upper, largest = counted.of(name), _largest(experiment, name)
-        per_user = ratio(sum_of(upper, largest=largest), users, alpha) if weight is not None else Bounds(None)
+        per_user = ratio(sum_of(upper, largest=largest), users, alpha) if weight is not None else RatioBounds(None)
         found[name] = Measures(
             round(upper.total, 2),
             _rate(ratio(sum_of(upper, largest=largest), slates, alpha)),
@@ -192,7 +192,7 @@ def _largest(experiment: Experiment, measure: str) -> float:
 def _lift(experiment: Experiment, part: Counted, place: int, control: int, measure: str, alpha: float) -> Rate:
     ours, theirs = _by_share(experiment, part, place, measure), _by_share(experiment, part, control, measure)
     found = ratio(ours, theirs, alpha)
-    return _rate(Bounds(*(None if each is None else each - 1.0 for each in found)))
+    return _rate(RatioBounds(*(None if each is None else each - 1.0 for each in found)))
 
 
 def _by_share(experiment: Experiment, part: Counted, place: int, measure: str) -> Sum:
@@ -200,7 +200,7 @@ def _by_share(experiment: Experiment, part: Counted, place: int, measure: str) -
     return sum_of(part.arms[place].of(measure), weight, _largest(experiment, measure))
 
 
-def _rate(found: Bounds) -> Rate:
+def _rate(found: RatioBounds) -> Rate:
     return Rate(*(None if each is None else round(each, 6) for each in found))
 
 

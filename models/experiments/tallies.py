@@ -109,7 +109,7 @@ class SegmentTally(msgspec.Struct, metaclass=Prepared, array_like=True):
 
     Attributes:
         since: epoch seconds of the first that was counted.
-        turn: how often segments were forgotten before: one that comes back counts its users anew.
+        turn: how often segments were forgotten before: one that comes back counts its users again.
         arms: what was counted for each arm.
     """
 

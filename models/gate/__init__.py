@@ -4,7 +4,7 @@ from models.gate.audit import AuditRecord, policy_hash
 from models.gate.decision import decide, wanted, worth_recording
 from models.gate.evidence import Anchor, Band, Decision, Evidence, GateState, Policy, Request, Version
 from models.gate.guards import GUARDS, Guard
-from models.gate.reasons import Explanation, Remedy, explain
+from models.gate.reasons import Explanation, explain
 from models.gate.silence import silent
 from models.gate.vocabulary import (
     ACTIONS,
@@ -39,7 +39,6 @@ __all__ = [
     "Guard",
     "Mode",
     "Policy",
-    "Remedy",
     "Request",
     "Verb",
     "Version",

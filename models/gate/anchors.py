@@ -144,7 +144,7 @@ def rotated(
 
 
 def gone_back(anchors: tuple[Anchor, ...], target: Version, now: float) -> tuple[Anchor, ...]:
-    """Returns the anchors after a roll-back: those newer than its target have seen what led to it, and are replaced.
+    """Returns the anchors after a rollback: those newer than its target have seen what led to it, and are replaced.
 
     >>> [each.id for each in gone_back((Anchor("c", 3), Anchor("a", 1)), Version("b", 2), 0.0)]
     ['b', 'a']

@@ -85,7 +85,7 @@ def sealed(record: AuditRecord) -> AuditRecord:
 
 
 def seal_of(fields: dict[str, Any]) -> str:
-    """Returns the hash of a stored record, whatever its fields are, so that records of other releases can be checked.
+    """Returns the hash of a stored record with any fields, so that records of other releases can be checked.
 
     >>> seal_of({"at": 1.0, "hash": "anything"}) == seal_of({"hash": "", "at": 1.0})
     True

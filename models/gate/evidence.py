@@ -1,4 +1,4 @@
-"""What goes into a decision and what comes out of it, as plain records. Stage 6."""
+"""Plain records of the gate: evidence, policy and state go into a decision, and a `Decision` comes out. Stage 6."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Evidence(msgspec.Struct, metaclass=Prepared, frozen=True):
     """What is known at one tick.
 
     Attributes:
-        candidate: the version under judgement, None when an operator asks for a roll-back.
+        candidate: the version under judgement, None when an operator asks for a rollback.
         serving: the champion.
         reference: the version to roll back to.
         previous: the champion before this one.
@@ -107,10 +107,10 @@ class Policy(msgspec.Struct, metaclass=Prepared, frozen=True):
     """What the shop wants: durations in seconds, shares of 1. docs/gate.md has the reason of each number.
 
     Attributes:
-        cooldown: pause after the first roll-back. It doubles with each further one, so that a learner that keeps going
+        cooldown: pause after the first rollback. It doubles with each further one, so that a learner that keeps going
             wrong is tried less and less often.
         cooldown_limit: longest pause.
-        forget_rollbacks: time without a roll-back after which the pause is the first one again.
+        forget_rollbacks: time without a rollback after which the pause is the first one again.
         freeze: length of a freeze without an end: a forgotten freeze must not stop learning for good.
         hold_sample: a hold that repeats is audited this often.
         canary_queries: queries put to each candidate.
@@ -212,16 +212,16 @@ class GateState(msgspec.Struct, metaclass=Prepared, frozen=True):
         revision: decisions recorded so far, for compare-and-set.
         passes: versions in a row that were shown to be no worse than the champion, in mode strict.
         holds: holds in a row.
-        rollbacks: roll-backs, each within `forget_rollbacks` of the one before.
-        rolled_back_at: moment of the last roll-back.
+        rollbacks: rollbacks, each within `forget_rollbacks` of the one before.
+        rolled_back_at: moment of the last rollback.
         cool_until: end of the pause after it.
-        recovering: nothing was shown to be as good as the champion since a roll-back on evidence.
+        recovering: nothing was shown to be as good as the champion since a rollback on evidence.
         promoted_at: moment of the last promotion.
         baseline: the baseline is served in place of the learned ranking.
         proven: the learned ranking has beaten the baseline at least once.
         passed: id of the last version that counted for `passes`.
         looks: looks for an old champion since it became the champion.
-        looked_at: moment of the last of them, or of the roll-back that made it the champion.
+        looked_at: moment of the last of them, or of the rollback that made it the champion.
         norms: sizes of the weights of the versions that went live.
         former: id of the reference before the current one.
         last_action: action of the last decision.

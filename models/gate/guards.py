@@ -218,7 +218,7 @@ def scores_shifted(case: Case) -> bool:
 def forgetting(case: Case) -> bool:
     """Whether the candidate misses old events that the reference finds.
 
-    The same questions are put again and again, so chance has many tries: hence the strict bound of a crash.
+    The same questions are put again and again, so chance has many tries, and the bound is the strict one of a crash.
 
     >>> def old(known, lost, gained):
     ...     numbers = {"replay_known": known, "replay_lost": lost, "replay_gained": gained}

@@ -7,8 +7,8 @@ Every text about the gate that somebody reads uses these words, each for one thi
     serving     pointer to the version that answers requests
     champion    the version that is served
     challenger  the learner's model as it stands: the evidence compares it, the newest version is a copy of it
-    candidate   the version under judgement: the newest one; none when an operator asks for a roll-back
-    reference   the last version known to be good, where a roll-back leads (pointer `reference`)
+    candidate   the version under judgement: the newest one; none when an operator asks for a rollback
+    reference   the last version known to be good, where a rollback leads (pointer `reference`)
     previous    the champion before the current one (pointer `prev`)
     anchor      one of a few older references, by age, that nothing may fall behind by more than the margin
     baseline    the best single source (popularity, co-visitation, ...): what the learned ranking must beat
@@ -43,7 +43,7 @@ REASON_TEXTS: Final = {
     "forced": "an operator asked for it regardless of the evidence",
     "no_candidate": "there is no candidate",
     "not_newer": "the candidate is the champion, or older",
-    "not_older": "an operator asked for a roll-back, and no version to go back to is older than the champion",
+    "not_older": "an operator asked for a rollback, and no version to go back to is older than the champion",
     "no_reference": "there is no reference to roll back to",
     "unreadable": "damaged, incomplete or gone from the store",
     "wrong_schema": "its tables are declared differently from this code's",
@@ -77,8 +77,8 @@ REASON_TEXTS: Final = {
     "superior": "shown to be better than the champion",
     "not_inferior": "shown to be no worse than the champion by more than the margin",
     "champion_old": "the champion is old, and a look, one of few, found the candidate no worse by more than the margin",
-    "recovering": "after a roll-back, and not yet shown to be no worse than the champion",
-    "recovered": "after a roll-back, shown to be no worse than the champion",
+    "recovering": "after a rollback, and not yet shown to be no worse than the champion",
+    "recovered": "after a rollback, shown to be no worse than the champion",
     "unproven": "a rebuilt model, not yet shown to be no worse than the champion",
     "proven": "a rebuilt model, shown to be no worse than the champion",
     "healthy": "no worse than the reference by more than the margin, so it becomes the reference",
@@ -88,7 +88,7 @@ REASON_TEXTS: Final = {
     "shadow": "mode shadow: the baseline is served, the learned ranking is only reported",
     "manual": "mode manual: waiting for an operator",
     "frozen": "mode frozen: nothing moves",
-    "cooling_down": "too soon after a roll-back",
+    "cooling_down": "too soon after a rollback",
     "mode_changed": "an operator changed the mode",
     "freeze_expired": "the freeze ran out, and the mode before it is in force again",
 }

@@ -14,7 +14,7 @@ UNTOUCHED, QUERY = -1, -2
 
 
 @kernel
-def best_source(scores, count, at):
+def source_of(scores, count, at):
     """The single source that ranks candidate `at` highest; popularity when none proposes it."""
     best, best_rank = MIDDLE, count + 1
     for who in range(SOURCES):
@@ -64,7 +64,7 @@ def explain(scratch, extra, places, sources, named):
         elif sums[candidates.QUERY] > 0:
             sources[at] = QUERY
         else:
-            sources[at] = best_source(listed.scores, listed.counts[0], places[at])
+            sources[at] = source_of(listed.scores, listed.counts[0], places[at])
 
 
 @kernel

@@ -193,8 +193,8 @@ class Admission:
     def extend(self, arrivals: Arrivals) -> None:
         """Remembers events that others accepted, after those of its own; `arrivals.stop` is passed over.
 
-        They are in the window that versions carry, and an erasure finds them. Their ids are no duplicates here: whoever
-        accepts the events of their users remembers those.
+        They are in the window that versions carry, and an erasure finds them. Their ids are no duplicates here: the
+        learner that accepts the events of their users remembers those.
         """
         slots = np.arange(self.position, self.position + len(arrivals.time)) % self._size  # (n,)
         for ring, column in ((self._events, arrivals.event_hash), (self._users, arrivals.user_hash)):

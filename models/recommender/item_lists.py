@@ -1,4 +1,4 @@
-"""Lists that no history orders: what is bought together with an item, and what is trending. Stage 4."""
+"""Ranks items without a history: those bought together with an item, and those that are trending. Stage 4."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model knows of one user in; the same added to what it knows of another one out. Stage 4."""
+"""Two users whose ids are joined in; one user, with the rows of both added up, out. Stage 4."""
 
 from __future__ import annotations
 

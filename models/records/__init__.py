@@ -4,7 +4,6 @@ from models.records import cloud_events
 from models.records.attributes import (
     MAX_ATTRIBUTE_BYTES,
     MOST_ATTRIBUTES,
-    NAME_LENGTH,
     TEXT_LENGTH,
     Attributes,
     Value,
@@ -53,27 +52,39 @@ from models.records.events import (
     encode,
     written,
 )
-from models.records.foreign_values import (
-    EXCEL,
+from models.records.foreign import (
+    ANY,
+    EACH,
+    FACTS,
+    FIELDS,
+    KEY,
+    MAX_LINES,
+    MISSING,
     NO_ZONE,
     NOT_UTF8,
+    NOTHING,
     ODD_IDS,
     ROUNDED_IDS,
     ROUNDED_TIMES,
+    TIME,
     WHOLE_IDS,
+    EventMapping,
+    Line,
     Notes,
+    Path,
     Times,
     Unusable,
     id_of,
     is_empty,
     is_odd,
-    number_of,
+    parsed,
+    said_by,
     shows_decimal_comma,
     shows_decimal_point,
+    suffix,
 )
 from models.records.items import (
     ATTRIBUTES,
-    FACT_FIELDS,
     MAX_ITEM_BYTES,
     ItemFacts,
     Removed,
@@ -84,12 +95,9 @@ from models.records.items import (
     item_key,
     usable_facts,
 )
-from models.records.json_schemas import SCHEMA_ROLES, attributes_schema, schema_of
-from models.records.mapping import FACTS, FIELDS, KEY, MAX_LINES, NOTHING, TIME, EventMapping, parsed
-from models.records.paths import EACH, MISSING, Line, Path, said_by, suffix
+from models.records.json_schemas import SCHEMA_ROLES, schema_of
 from models.records.queries import normalised, query_of
 from models.records.rejections import MARK, REASONS, REGISTRY_PREFIX, Rejection, Unconverted, unparsable
-from models.records.skips import ANY
 from models.records.slates import MAX_SLATE_BYTES, SlateRecord, decode_slate, encode_slate
 from models.records.timestamps import EXPECTED, epoch_seconds
 
@@ -102,10 +110,8 @@ __all__ = [
     "DESCRIBING",
     "DISLIKE",
     "EACH",
-    "EXCEL",
     "EXPECTED",
     "FACTS",
-    "FACT_FIELDS",
     "FAVOURITE",
     "FIELDS",
     "IMPRESSION",
@@ -121,7 +127,6 @@ __all__ = [
     "MAX_SLATE_BYTES",
     "MISSING",
     "MOST_ATTRIBUTES",
-    "NAME_LENGTH",
     "NOTHING",
     "NOT_UTF8",
     "NO_ZONE",
@@ -161,7 +166,6 @@ __all__ = [
     "Unconverted",
     "Unusable",
     "Value",
-    "attributes_schema",
     "checked_attributes",
     "cloud_events",
     "completed",
@@ -186,7 +190,6 @@ __all__ = [
     "item_key",
     "named",
     "normalised",
-    "number_of",
     "only_completed",
     "parsed",
     "query_of",

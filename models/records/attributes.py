@@ -1,4 +1,4 @@
-"""What a shop says of an item besides the facts that models use in; its free attributes, checked and bounded, out.
+"""Fields of an item that are no facts in; the shop's own attributes, checked and bounded, out.
 
 Stage 1. A value is a string, a number, true or false, or a list of strings. An attribute never refuses its item: one
 that cannot be used is left out, by name.

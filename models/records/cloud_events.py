@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import msgspec
 
 from models.records.events import written
-from models.records.mapping import parsed
+from models.records.foreign.mapping import parsed
 
 REQUIRED: Final = ("specversion", "id", "source", "type")
 """Attributes that every CloudEvent has."""

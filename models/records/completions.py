@@ -1,4 +1,4 @@
-"""What events of another shape say of their items: it completes the facts that are known, and never replaces one.
+"""Facts of items that events of another shape mention: they complete the known facts, and never replace one.
 
 A record of topic `items` replaces all facts of its item. A *completion* has the facts that an event names: each is
 taken where the item has none. So a repeat changes nothing, the order of events hardly matters, and what the shop itself

@@ -1,4 +1,4 @@
-"""What the decoders of this room accept, as JSON Schema (2020-12) for those who write records.
+"""Describes the records that the decoders of this room accept, as JSON Schema (2020-12).
 
 A schema is stricter than its decoder, which passes over an optional field that it cannot use: whatever a schema accepts
 is read whole, and whatever is read becomes a record that the schema accepts.

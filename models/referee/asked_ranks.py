@@ -1,4 +1,4 @@
-"""What frozen versions answered about one tested event, on its way from the learner that asked to the referee."""
+"""Ranks that frozen versions gave one tested event, on their way from the learner that asked to the referee."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a referee hands to that of the next term, next to the standing that the gate reads. Stage 6.
+"""The state that a referee hands to the referee of the next term, next to the standing that the gate reads. Stage 6.
 
 A decision rests on evidence of minutes. A learner that forgot it with each restart would let pass what it had found out
 before, so all of it travels in the version, with the tables that it is about.

@@ -220,12 +220,12 @@ class Referee:
     ) -> None:
         """Choose the frozen models to compare with from now on.
 
-        The sums of a pair continue as long as both models stay; a roll-back starts all sums again. When another version
+        The sums of a pair continue as long as both models stay; a rollback starts all sums again. When another version
         becomes the reference, the comparison with the one before it goes on until the new one is compared as well. The
         sums of an anchor continue while it is named, also when it is another one's turn.
 
         Args:
-            reference: The version that a roll-back would serve; None for none.
+            reference: The version that a rollback would serve; None for none.
             champion: The served version; None for none.
             paused: Why nothing is compared, if so.
             awaited: Versions that are named and not at hand yet; None while nobody knows which are named.

@@ -92,7 +92,7 @@ class SecondLook(msgspec.Struct, metaclass=Prepared):
         if self.evidence >= SURE:
             self.sound = True
         elif self.sound and self.evidence < 0.0:
-            # What held so far no longer does: what comes from now on has to show it anew.
+            # What held so far no longer does: events from now on have to show it again.
             self.begin(second)
 
 

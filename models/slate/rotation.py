@@ -1,8 +1,8 @@
 """Rotates items that a user was shown already: remembers showings and moves their items down. Stage 7.
 
-The exposure of an item to a user is a sum over its showings, each halving every hour: one half for a place on a page,
+The exposure of an item to a user is a sum over its showings, each halving every hour: one half for a place on a slate,
 the other half when an impression says that it was seen. A showing no longer counts once the user did something with the
-item after it. An item goes down by `log2(1 + exposure)` spreads of the page, times the request's `rotate`.
+item after it. An item goes down by `log2(1 + exposure)` spreads of the slate, times the request's `rotate`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ HALF_LIFE: Final = 3_600.0
 
 ON_A_PAGE: Final = 0.5
 SEEN: Final = 0.5
-"""Exposure of a place on a page and of an impression; together they are one showing."""
+"""Exposure of a place on a slate and of an impression; together they are one showing."""
 
 ITEMS_PER_USER: Final = 64
-"""Places remembered per user: six pages of ten. The page shown longest ago is forgotten first; a longer page is cut."""
+"""Places remembered per user: six slates of ten. The one shown longest ago is forgotten first; a longer one is cut."""
 
 ENTRIES: Final = 200_000
 """Places remembered of all users together, some 40 MB. The users seen longest ago are forgotten first."""
@@ -50,7 +50,7 @@ class Showing(NamedTuple):
 
 
 def page(request_id: str, items: Sequence[str], now: float, places: int = ITEMS_PER_USER) -> Showing:
-    """Makes the showing of a page.
+    """Makes the showing of a slate.
 
     >>> page("5f", ["tea", "mug"], 9.0)
     Showing(request_id='5f', time=9.0, items=['tea', 'mug'], seen=[0.0, 0.0])
@@ -60,12 +60,12 @@ def page(request_id: str, items: Sequence[str], now: float, places: int = ITEMS_
 
 
 def impression(request_id: str | None, item: str, then: float) -> Showing:
-    """Makes the showing of an item that was seen. Without a request_id it belongs to no page and counts by itself."""
+    """Makes the showing of an item that was seen. Without a request_id it belongs to no slate and counts by itself."""
     return Showing(request_id if request_id is not None else f"{item}@{then!r}", 0.0, [item], [then])
 
 
 def merged(one: Showing, other: Showing) -> Showing:
-    """Merges two showings of one request. Where the page is known, impressions of other items are ignored.
+    """Merges two showings of one request. Where the slate is known, impressions of other items are ignored.
 
     >>> merged(impression("5f", "tea", 11.0), page("5f", ["tea", "mug"], 9.0))
     Showing(request_id='5f', time=9.0, items=['tea', 'mug'], seen=[11.0, 0.0])
@@ -203,7 +203,7 @@ def decayed(exposure: float, seconds: float) -> float:
 
 
 def spreads(exposures: Array) -> Array:
-    """Returns by how many spreads of the page items with these exposures go down.
+    """Returns by how many spreads of the slate items with these exposures go down.
 
     >>> spreads(np.array([0.0, 1.0, 3.0])).tolist()
     [0.0, 1.0, 2.0]

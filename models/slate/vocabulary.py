@@ -1,4 +1,4 @@
-"""What the names of features, sources and rules mean, in words for people. Stage 7."""
+"""Names features, sources and rules in words for people. Stage 7."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ WAITING: Final = 10_000
 """Requests remembered whose events arrived before their slate: the two travel in different topics."""
 
 EACH: Final = 64
-"""Events remembered of each such request: a page of ten items, all clicked and bought, makes twenty."""
+"""Events remembered of each such request: a slate of ten items, all clicked and bought, makes twenty."""
 
 GROUP: Final = 1_000
 """Slates of a group before the next version begins another. A rate of 3 % then has a standard error of half a

@@ -1,4 +1,4 @@
-"""Makes keys of the API: the key for whoever asks, the hash of it for the settings."""
+"""Makes keys of the API: the key for the caller, the hash of it for the settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Says in one line what a service answered that did not do what it was asked."""
+"""A refusal of the service in; one line that says why and what to do, out."""
 
 from __future__ import annotations
 

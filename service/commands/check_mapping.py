@@ -162,7 +162,7 @@ def examine(
         survey = surveyed(rows, layout, rules, ahead, one_by_one=True)
     else:
         with RowFile(file, encoding) as opened:
-            rows = SampleRows(str(file), opened.form, samples, mapping)
+            rows = SampleRows(str(file), opened.form, samples, mapping, from_file=True)
             survey = surveyed(opened if as_file else rows, layout, rules, ahead, one_by_one=not as_file)
     return tried(chosen.name, mapping, layout, survey, samples)
 

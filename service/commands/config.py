@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from streaming.settings import example, in_force, load_settings
+from service.cli.settings_example import example
+from streaming.settings import in_force, load_settings
 
 
 def register(app: typer.Typer) -> None:

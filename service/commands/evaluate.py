@@ -73,7 +73,7 @@ def evaluate(
     dislike_rating: DislikeRating = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Read at most this many events.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what was read, and evaluate nothing.")] = False,
-    k: Annotated[int, typer.Option("--k", min=1, help="Ranks that count.")] = 20,
+    k: Annotated[int, typer.Option("--k", min=1, help="Length of the lists: ranks up to this one are hits.")] = 20,
     every: Annotated[
         int | None,
         typer.Option(
@@ -83,7 +83,8 @@ def evaluate(
         ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", min=0, help="Of models, negatives and intervals. [default: the setting]")
+        int | None,
+        typer.Option("--seed", min=0, help="Seed of models, negatives and intervals. [default: the setting]"),
     ] = None,
     contenders: Annotated[
         list[str] | None,

@@ -125,7 +125,7 @@ def promote(
     config: Config = None,
     url: Url = None,
     key: Key = "",
-    force: Annotated[bool, typer.Option("--force", help="Promote it whatever the evidence says.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Promote it even against the evidence.")] = False,
     revision: Revision = None,
 ) -> None:
     """Make the challenger the champion now, if it can be served and nothing speaks against it."""

@@ -74,7 +74,7 @@ def send(
     ] = None,
     rate: Annotated[float | None, typer.Option("--rate", min=0.01, help="At most this many events per second.")] = None,
     restart: Annotated[
-        bool, typer.Option("--restart", help="Send from the beginning, whatever was sent before.")
+        bool, typer.Option("--restart", help="Send from the beginning, also what was sent before.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check everything, send nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON on standard output.")] = False,

@@ -84,7 +84,7 @@ class PageFeed:
                 await self._look()
             except Exception:
                 # A defect here must not end the task: every page depends on it.
-                logs.fault("looking for the live page failed")
+                logs.fault("no new data for the live page")
             turn, self._turn = self._turn, asyncio.Event()
             turn.set()
             await asyncio.sleep(PERIOD)

@@ -292,7 +292,7 @@ class Gatekeeper:
         return decision
 
     def _repaired(self, pointers: dict[str, Pointer]) -> bool:
-        """Whether the learner has written a version since Redis went back, newer than what is served."""
+        """Whether the learner has written a version since Redis went back, newer than the champion."""
         head, active = pointers.get("head"), self._tables.active
         return active is None or (head is not None and head.seq > active.manifest.seq)
 

@@ -27,9 +27,9 @@ class Verdict(NamedTuple):
     Attributes:
         version: Its id.
         status: What became of it: it is served, is the challenger that waits, was replaced by a newer version, was
-            withdrawn by a roll-back, or was held until a newer one came.
+            withdrawn by a rollback, or was held until a newer one came.
         record: The decision.
-        ended: The roll-back that withdrew it.
+        ended: The rollback that withdrew it.
         by_neighbour: The decision names an earlier version, which was held for the same reasons.
     """
 
@@ -116,14 +116,14 @@ def verdict(keeper: Gatekeeper, store: Store, served: str | None, name: VersionN
     if not (served is not None and name.means(served)):
         present = keeper.present()
         if present is not None and present.action == "hold" and name.means(present.to_version):
-            # After a roll-back the version that was withdrawn is the newest one still, until the next is cut.
+            # After a rollback the version that was withdrawn is the newest one still, until the next is cut.
             ended = _withdrawn(store, name)
             return Verdict(present.to_version, "waiting" if ended is None else "withdrawn", present, ended)
     return _recorded(store, served, name)
 
 
 def _withdrawn(store: Store, name: VersionName) -> AuditRecord | None:
-    """The roll-back that withdrew the newest version; None when it was never served."""
+    """The rollback that withdrew the newest version; None when it was never served."""
     for line, raw in _lines(store):
         if line.action == "rollback" and name.means(line.from_version):
             return _record(raw)

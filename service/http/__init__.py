@@ -48,7 +48,6 @@ from service.http.data_answers import (
     NamedMapping,
     RedriveAnswer,
     RefusedSample,
-    ShownLetter,
     TriedRecord,
 )
 from service.http.edge import Edge
@@ -162,7 +161,6 @@ __all__ = [
     "SentEvent",
     "SentItem",
     "Share",
-    "ShownLetter",
     "Slate",
     "StopAsk",
     "Tags",

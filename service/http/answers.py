@@ -1,4 +1,4 @@
-"""The types of answers other than slates: what the API's description promises, and what the routes encode.
+"""The types of all answers but slates: the API's description promises them, and the routes encode them.
 
 Their names and docstrings are part of that description: the names are its component names.
 """
@@ -226,7 +226,7 @@ class VersionExplained(Struct, metaclass=Prepared):
     """Why a version went live or not, what would have to change, and how long that takes at the present rate.
 
     `status` says what became of it: it is `served`; it is the challenger and is `waiting`; it was `replaced` by a newer
-    version, or `withdrawn` by a roll-back, which `ended` explains; or it was `held` until a newer one came. `note` says
+    version, or `withdrawn` by a rollback, which `ended` explains; or it was `held` until a newer one came. `note` says
     how the decision relates to the version. `tested_per_second` has the present rate of each comparison.
     """
 

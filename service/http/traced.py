@@ -60,7 +60,7 @@ class Traced:
 
 
 def _caller(scope: Scope) -> str:
-    """The context of whoever asks, "" when there is none."""
+    """The trace context of the caller, "" when there is none."""
     return next((value.decode("latin-1") for name, value in scope["headers"] if name == HEADER), "")
 
 

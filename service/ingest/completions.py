@@ -1,4 +1,4 @@
-"""What events of another shape say of their items in; completions in topic `items` out, where any of it is new."""
+"""Facts of items that mapped events mention in; completions in topic `items`, where a fact is new, out."""
 
 from __future__ import annotations
 

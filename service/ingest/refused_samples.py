@@ -1,4 +1,4 @@
-"""What requests were refused for, in; the newest kinds of refusals, each with a count and a sample, out.
+"""Refusals of requests in; the newest kinds of them, each with a count and a sample, out.
 
 A refused record of a request reaches no topic and no dead letter: only who sent it is told why. An operator sees here
 what it was, without the sender's logs.

@@ -35,7 +35,7 @@ def held(folder: Path) -> Iterator[Callable[[int], None]]:
         folder: Made if it is not there.
 
     Yields:
-        Takes the port of the service, to be named to whoever comes second.
+        Takes the port of the service, to be named to a process that comes second.
 
     Raises:
         EmbeddedError: Another process holds the folder, or it cannot be used.

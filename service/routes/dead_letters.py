@@ -93,7 +93,7 @@ async def _carried_out(work: Callable[[], T]) -> T:
             raise away(str(error)) from None
         if error.kind == "busy":
             step = "Ask again when it has ended, within a minute."
-            raise Problem("conflict", f"Dead letters are being used: {error}.", step) from None
+            raise Problem("conflict", f"Dead letters are in use: {error}.", step) from None
         raise Problem(
             "unavailable",
             f"The dead letters cannot be had now: {error}.",

@@ -87,7 +87,7 @@ async def _search(ctx: Context, query: str, category: str | None, limit: int, af
     if after is not None:
         raise invalid("query.after", "nothing: a search has one page", repr(after)[:40])
     if not ctx.searches.acquire(blocking=False):
-        raise too_many(ctx.telemetry, "As many searches as are allowed at once are running.", 0.0)
+        raise too_many(ctx.telemetry, "Too many searches of the catalogue are running at once.", 0.0)
     try:
         found, whole = await run_in_threadpool(ctx.catalogue.search, query, category, limit, SEARCHING)
     finally:
@@ -184,7 +184,7 @@ async def put_item(request: Request) -> Response:
     **operation("delete_item", answer=ItemAccepted, status=202, needs="events", problems=("unavailable",)),
 )
 async def delete_item(request: Request) -> Response:
-    """Remove an item: it is gone from every answer within a second, whichever version is served."""
+    """Remove an item: it is gone from every answer within a second, with every version."""
     admit(request, "events")
     item_id = identifier(request.scope, "item_id")
     decoded = decode_item(item_id.encode(), None)

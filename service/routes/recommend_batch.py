@@ -44,7 +44,7 @@ async def recommend_batch(request: Request) -> Response:
     user_ids, ask = batch_from_body(raw, now, ctx.options)
     language = language_of(ctx, ask, request.headers)
     if not ctx.batches.acquire(blocking=False):
-        raise too_many(ctx.telemetry, "As many requests for many users as are allowed at once are being answered.", 1.0)
+        raise too_many(ctx.telemetry, "Too many requests for many users are being answered at once.", 1.0)
     return _Lines(_lines(ctx, user_ids, ask, language), ctx.batches.release)
 
 
@@ -91,7 +91,7 @@ def _unusable(user_id: str) -> Problem | None:
 
 
 def _line(ctx: Context, ask: PageAsk, past: UserPast, language: str | None) -> bytes:
-    """The slate of one user, or why there is none: whatever happens to one, the others get theirs."""
+    """The slate of one user, or why there is none: a failure of one leaves the others theirs."""
     request_id = os.urandom(8).hex()
     try:
         return _slate(ctx, ask, past, language, request_id) + b"\n"

@@ -175,19 +175,19 @@ class Telemetry:
         self.reasons = {reason: reasons.labels(reason) for reason in REASONS}
         asked = metrics.counter("gate_operator_decisions", "Requests of operators carried out here, by verb.", "verb")
         self.operator_decisions: dict[Verb, Counter] = {verb: asked.labels(verb) for verb in VERBS}
-        self.rollbacks = metrics.gauge("gate_rollbacks", "Roll-backs in a row, a day apart at most; 0 when long ago.")
+        self.rollbacks = metrics.gauge("gate_rollbacks", "Rollbacks in a row, a day apart at most; 0 when long ago.")
         self.audit_faults = metrics.gauge(
             "gate_audit_faults", "Records of the audit that are not as they were written."
         )
         self.cool_until = metrics.gauge(
             "gate_cool_down_end_timestamp_seconds",
-            "Until when nothing goes live after a roll-back, epoch seconds; 0 before the first.",
+            "Until when nothing goes live after a rollback, epoch seconds; 0 before the first.",
         )
         self.recovering = metrics.gauge(
-            "gate_recovering", "1 from a roll-back on evidence until a version is as good as what is served."
+            "gate_recovering", "1 from a rollback on evidence until a version is as good as the champion."
         )
         self.baseline = metrics.gauge(
-            "gate_baseline", "1 while the best single source is served in place of the learnt ranking."
+            "gate_baseline", "1 while the best single source is served in place of the learned ranking."
         )
         since = metrics.gauge(
             "gate_anchor_since_timestamp_seconds",

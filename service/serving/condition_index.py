@@ -1,8 +1,8 @@
 """Finds the items that can meet a condition on a fact or attribute, in one vectorised pass.
 
 Each item has 256 bits, of which every name and every name with its value sets two, chosen by hash (Bloom, CACM 1970):
-whoever lacks one of a condition's bits does not meet it. With ten attributes 2 % of the others pass by chance. Numbers
-have columns of their own, so that they can be compared. Together at most 160 bytes an item.
+an item that lacks one of a condition's bits does not meet it. With ten attributes 2 % of the others pass by chance.
+Numbers have columns of their own, so that they can be compared. Together at most 160 bytes an item.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def _check(language: str, messages: Messages, model: Messages) -> None:
             raise BadLanguage(f"{language}.toml lacks {min(missing)} in [{part.rstrip('_')}]: en.toml has all of them")
         for name, text in sentences.items():
             if name in expected and (unknown := _values(language, name, text) - _values("en", name, expected[name])):
-                raise BadLanguage(f"{language}.toml: {name} names {{{min(unknown)}}}, which English has not there")
+                raise BadLanguage(f"{language}.toml: {name} names {{{min(unknown)}}}, which the English one lacks")
 
 
 def _values(language: str, name: str, text: str) -> set[str]:

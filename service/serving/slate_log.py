@@ -1,4 +1,4 @@
-"""Writes the pages that were answered into topic `slates`, off the path of the request.
+"""Writes the slates that were answered into topic `slates`, off the path of the request.
 
 A request appends to a bounded queue and goes on; a thread writes. Slates for which the queue or Kafka has no room are
 counted and dropped: they are statistics, and nothing depends on having all of them.
@@ -70,7 +70,7 @@ class SlateLog:
             self._thread.join(CLOSING)
 
     def add(self, view: View, visit: Visit, page: Page, *, bulk: bool = False) -> None:
-        """Queue a page that was answered, if its request is in the sample. Request ids are random, so they decide.
+        """Queue a slate that was answered, if its request is in the sample. Request ids are random, so they decide.
 
         Pages of requests for many users (`bulk`) have an allowance of their own, so that they displace no others.
         """

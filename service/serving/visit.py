@@ -1,4 +1,4 @@
-"""What a request reads: `View`, the served tables and the catalogue; `Visit`, the ask, the history and the moment."""
+"""The two inputs of a page: `View` (served tables and catalogue) and `Visit` (ask, history and moment)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""In: the compressed part of a record batch. Out: its bytes, piece by piece. Stage 0.
+"""The compressed part of a record batch in; its bytes, piece by piece, out. Stage 0.
 
 kafka-python decompresses a batch whole. A megabyte of a batch can hold a gigabyte of spaces, which no process survives.
 """

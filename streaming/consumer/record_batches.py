@@ -1,4 +1,4 @@
-"""In: one of Kafka's record batches, decompressed piece by piece. Out: its records. Stage 0.
+"""One of Kafka's record batches, decompressed piece by piece, in; its records out. Stage 0.
 
 kafka-python decodes record by record in Python, which takes three times as long, and loads a batch whole, however large
 it becomes. Here a batch takes a few MiB at a time, and of a record that is too long for any use only the beginning is

@@ -87,7 +87,7 @@ class SlateAttributor:
         self._connect = connect or (lambda: KafkaSource(settings, [self._topic]))
         self._telemetry = telemetry
         self._experiments, self._shown_next = experiments, 0.0
-        # Nothing waits for a store that is away: a page that was shown an hour ago counts half.
+        # Nothing waits for a store that is away: a slate that was shown an hour ago counts half.
         self._showings = (
             ShowingsWriter(store, telemetry.shown_dropped.inc, time.time, time.monotonic) if store else None
         )

@@ -12,7 +12,7 @@ from streaming.files.catalogues import (
 from streaming.files.events import Outcome, Passed, Shown, columns_in, identity, read_events
 from streaming.files.fill import Fill
 from streaming.files.hints import flags, or_day_first, time_for, type_for
-from streaming.files.layout import NO_TYPE, SYNONYMS, Layout, on_mapping, with_preset
+from streaming.files.layout import NO_TYPE, Layout, on_mapping, with_preset
 from streaming.files.mapping_trial import Sample, SampleRows, surveyed, tried
 from streaming.files.report import advice, as_document, on_missing, report
 from streaming.files.rows import Bad, Row, RowFile, raw_records
@@ -22,7 +22,6 @@ from streaming.mappings import item_presets, presets
 
 __all__ = [
     "NO_TYPE",
-    "SYNONYMS",
     "Bad",
     "FileError",
     "Fill",

@@ -1,4 +1,4 @@
-"""In: a mapping of the shop's own, and rows. Out: which of its paths, and which values of its [skip], no row has.
+"""Finds the paths of a mapping of the shop's own, and the values of its [skip], that no row has.
 
 A path that is spelled wrong reads nothing, and no row is refused for it where the field is optional. Presets name what
 only some files have: what they say is not looked for.

@@ -1,4 +1,4 @@
-"""In: rows of a file, and the mapping that its layout makes. Out: columns of values by our field."""
+"""Turns rows of a file into columns of values by our field, by the mapping that its layout makes."""
 
 from __future__ import annotations
 
@@ -87,7 +87,8 @@ class Columns:
         self._plain_times = layout.time == "auto"
         self._keys_of: list[Any] = []
         self._names: set[str] = set()
-        survey.form, survey.names, survey.remarks, survey.one_by_one = rows.form, tuple(names), rows.remarks, one_by_one
+        survey.form, survey.from_file, survey.names = rows.form, rows.from_file, tuple(names)
+        survey.remarks, survey.one_by_one = rows.remarks, one_by_one
         survey.fields = {
             field: " or ".join(said)
             for field in KNOWN

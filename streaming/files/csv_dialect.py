@@ -1,4 +1,4 @@
-"""In: the beginning of a CSV file. Out: its delimiter, its header, and where its rows begin."""
+"""Recognizes the delimiter of a CSV file, its header, and where its rows begin, from its first lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""In: a file that is not UTF-8. Out: the encodings that it may have, each with an example of its text."""
+"""Proposes encodings for a file that is not UTF-8, each with an example of its text."""
 
 from __future__ import annotations
 

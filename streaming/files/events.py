@@ -1,4 +1,4 @@
-"""In: rows of a file, and how its columns are named. Out: valid events, with item facts at the first event of an item.
+"""Rows of a file and its layout in; valid events, with item facts at the first event of an item, out.
 
 Each row becomes an event by the mapping that reads foreign topics, and is decoded by `models.records.events`. Files
 have no rules of their own.
@@ -123,7 +123,7 @@ def read_events(
 
 
 class _Ids:
-    """Makes event ids of what events say, the same wherever in whichever file an event stands."""
+    """Makes event ids of what events say, the same in any file and at any place in it."""
 
     def __init__(self) -> None:
         self._twins: dict[str, int] = {}

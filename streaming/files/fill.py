@@ -1,4 +1,4 @@
-"""In: rows of a table of which only the first of each order says what the order is. Out: rows that all say it."""
+"""Fills empty cells of a table from the row above, where only the first row of an order says what the order is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""In: a file about items, or what a row about an event says of its item. Out: the item facts that can be used."""
+"""Reads item facts that can be used, from a file about items or from a row about an event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""In: JSON, one object a line, objects over several lines, or one array. Out: its objects with line numbers."""
+"""Reads the objects of a JSON file with line numbers: one a line, over several lines, or in one array."""
 
 from __future__ import annotations
 

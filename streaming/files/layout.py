@@ -1,4 +1,4 @@
-"""In: flags, a mapping file or a preset, and the names that a file has. Out: the mapping that reads its rows."""
+"""Makes the mapping that reads the rows of a file, from flags, a mapping file or preset, and the names in the file."""
 
 from __future__ import annotations
 

@@ -64,12 +64,15 @@ class SampleRows:
         form: What they are, in words.
         samples: The records.
         mapping: Says why a record cannot be read.
+        from_file: Whether they are the lines of a file.
     """
 
     columns: tuple[str, ...] | None = None
 
-    def __init__(self, name: str, form: str, samples: Sequence[Sample], mapping: EventMapping) -> None:
-        self.path, self.form, self.remarks = FilePath(name), form, dict[str, str]()
+    def __init__(
+        self, name: str, form: str, samples: Sequence[Sample], mapping: EventMapping, *, from_file: bool = False
+    ) -> None:
+        self.path, self.form, self.from_file, self.remarks = FilePath(name), form, from_file, dict[str, str]()
         self._samples = [(sample.line or number, sample) for number, sample in enumerate(samples, 1)]
         self._mapping = mapping
 

@@ -1,4 +1,4 @@
-"""In: what was found while a file was read. Out: the report that every command about a file begins with."""
+"""Writes the report that every command about a file begins with, from the findings of the survey."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ALIKE: Final = 0.6
 
 def report(survey: Survey, layout: Layout) -> str:
     """The report as text: what was recognized, a sample, counts, what was left out, what to change."""
-    unit, place = _unit(survey), "record" if _of_topic(survey) else "line"
+    unit, place = _unit(survey), "line" if survey.from_file else "record"
     lines = [f"{survey.file}: {survey.form}; {_counts(survey)}"]
     lines += _fields(survey)
     if survey.sample:
@@ -55,10 +55,6 @@ def report(survey: Survey, layout: Layout) -> str:
 
 def _key_of(name: str, layout: Layout) -> str:
     return next(key for key, columns in layout.fill.items() if name in columns)
-
-
-def _of_topic(survey: Survey) -> bool:
-    return survey.form.startswith("records")
 
 
 def _unit(survey: Survey) -> str:
@@ -400,7 +396,7 @@ def _on_catalogue(survey: Survey) -> str:
 
 
 def _on_encoding(survey: Survey, layout: Layout) -> str:
-    if layout.encoding is not None or _of_topic(survey):
+    if layout.encoding is not None or not survey.from_file:
         return ""
     said = [found for _, found in survey.examples.values()]
     words = [word for words in survey.skip_words.values() for word in words]

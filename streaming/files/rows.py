@@ -1,4 +1,4 @@
-"""In: a file of rows: CSV, JSON, Parquet or a workbook. Out: its rows in batches, and the lines that are none."""
+"""Reads the rows of a file (CSV, JSON, Parquet or a workbook) in batches, and names the lines that are none."""
 
 from __future__ import annotations
 
@@ -75,12 +75,14 @@ class Rows(Protocol):
         path: The file, or the name of the mapping, for messages.
         columns: The names in the header or schema, None for JSON.
         form: What it was recognized as.
+        from_file: Whether they are lines of a file, which has an encoding, and not records of a topic or a request.
         remarks: What has to be said of it as a whole, by kind. It grows while rows are read.
     """
 
     path: Path
     columns: tuple[str, ...] | None
     form: str
+    from_file: bool
     remarks: dict[str, str]
 
     def first(self, count: int) -> list[dict[str, Any]]:
@@ -106,11 +108,11 @@ class RowFile:
     """
 
     def __init__(self, path: Path, encoding: str | None = None) -> None:
-        self.path, self.encoding = path, encoding
+        self.path, self.encoding, self.from_file = path, encoding, True
         self.columns: tuple[str, ...] | None = None
         self.sample: list[list[str]] = []
         self.remarks: dict[str, str] = {}
-        """What the reader of the file has to be told of it, by kind. It grows while rows are read."""
+        """What the report has to say of the file, by kind. It grows while rows are read."""
         self._headers = 0
         self._share = 0.0
         self._source: Source | None = None

@@ -1,4 +1,4 @@
-"""In: a file, plain or compressed, in any encoding. Out: its bytes as UTF-8, and how much of it was read."""
+"""Opens a file, plain or compressed, in any encoding: its bytes as UTF-8, and how much of it was read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was found while a file was read: counts, examples, and the first row as it is read."""
+"""Findings about a file while it is read: counts, examples, and the first row as it is read."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ class Survey:
     Attributes:
         file: Its path.
         form: What it was recognized as.
+        from_file: Whether it is a file, of lines with an encoding, and not records of a topic or a request.
         fields: Where each of our fields comes from.
         names: Names that the file, or its first objects, have.
         paths: Where else values are: names that nothing is read from, for JSON with those inside of objects and lists.
@@ -80,6 +81,7 @@ class Survey:
 
     file: str
     form: str = ""
+    from_file: bool = True
     fields: dict[str, str] = field(default_factory=dict)
     names: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()

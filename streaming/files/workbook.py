@@ -1,4 +1,4 @@
-"""In: a workbook of a spreadsheet program. Out: the names in the first row of its first sheet, and the rows below."""
+"""Reads the first sheet of a workbook that has rows: the names in its first row, and the rows below."""
 
 from __future__ import annotations
 

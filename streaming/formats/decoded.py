@@ -1,4 +1,4 @@
-"""What decodes the records of one schema, and what it says of bytes that are none."""
+"""The interface of a decoder for the records of one schema, and its error for bytes that are none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The number of a schema in; what decodes its records out, looked up once and kept.
+"""The number of a schema in; its decoder, looked up once and kept, out.
 
 A registry never gives a number to another schema, so what is known needs no look again, and a replay decodes as before.
 """

@@ -1,6 +1,6 @@
 """Imports a file of vectors and counts as one more version: a base that the next learner starts from. Stage 5.
 
-The import is a version and not a record in a topic: it changes the learned state, so the gate judges it, roll-back
+The import is a version and not a record in a topic: it changes the learned state, so the gate judges it, rollback
 undoes it, and a learner that starts has it before the first event.
 """
 

@@ -2,7 +2,7 @@
 
 How far letters were sent again is kept as the offsets of one Kafka group per reason, so that a second run goes on where
 the first ended, also when the two were for different reasons. A run reads them once, so two at once would send the same
-letters: a lease in Redis lets one run at a time, whoever starts it.
+letters: a lease in Redis lets one run at a time, from the command and the page alike.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What one term of the learner works with."""
+"""The parts that one term of the learner works with."""
 
 from __future__ import annotations
 

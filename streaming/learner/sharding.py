@@ -1,4 +1,4 @@
-"""What the learner asks of those that share its stream: when to split it, and a term that does."""
+"""The interface to learners that share the stream: when to split it, and a term that does."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Stop(threading.Event):
         return max(0.0, self._asked + self._grace - self._clock())
 
     def end_in_time(self, end: Callable[[], None]) -> None:
-        """Call `end` right before the grace period is over, on a thread of its own: the process ends whatever hangs."""
+        """Call `end` right before the grace period is over, on a thread of its own: a process that hangs ends too."""
 
         def watch() -> None:
             self.wait()

@@ -45,7 +45,7 @@ def forget_history(
     beat: int = 0,
     others: Sequence[str] = (),
 ) -> int:
-    """Remove a user's history, attributes and the pages shown to the user, once for each order.
+    """Remove a user's history, attributes and the slates shown to the user, once for each order.
 
     Ids that Redis still has as the user's are erased as well: one that went back may know of more than the learner.
 

@@ -48,7 +48,7 @@ def join(store: Commands, part: Identified, topic_id: str, beat: int = 0) -> int
     """
     key = store.key
     answers = store.calls([showings.request(key, user) for user in part.ids])
-    # Before the script deletes them. A page that is reported twice counts once, so a second attempt adds nothing.
+    # Before the script deletes them. A slate that is reported twice counts once, so a second attempt adds nothing.
     showings.write(store, [(part.user_id, showing) for answer in answers for showing in showings.parse(answer)])
     names = [key("h-marks"), *hashes(key), attributes(key), key("h", part.user_id)]
     names += [name for user in part.ids for name in (key("h", user), showings.name(key, user))]

@@ -1,7 +1,7 @@
-"""Keeps in Redis which pages each user was shown and what the user saw of them, for some hours. Stage 1 and 7.
+"""Keeps in Redis which slates each user was shown and what the user saw of them, for some hours. Stage 1 and 7.
 
 The learner writes it from topic `slates`; services read it for requests that rotate. The key holds a hash of the user
-id: an erasure leaves the time up to which no page is taken, and that must not name the user.
+id: an erasure leaves the time up to which no slate is taken, and that must not name the user.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from streaming.store import Commands, Keyspace, StoreUnavailable
 log = logging.getLogger(__name__)
 
 TTL_SECONDS: Final = int(3 * HALF_LIFE)
-"""Seconds that a user's list stays after the last page, which counts an eighth by then. Older pages are not written."""
+"""Seconds that a user's list stays after the last slate, which counts an eighth by then. Older ones are not written."""
 
 MARGIN: Final = 60
-"""Seconds after an erasure in which pages are not kept either; the clocks of services may differ by less than that."""
+"""Seconds after an erasure in which slates are not kept either; the clocks of services may differ by less than that."""
 
 TOGETHER: Final = 100
-"""Pages of one script, about 0.5 ms of Redis's single thread: readers may wait that long while pages are read back."""
+"""Slates of one script, about 0.5 ms of Redis's single thread: readers may wait that long while they are read back."""
 
 PAUSE: Final = 2.0
 """Seconds without an attempt after a failure; showings that come meanwhile are dropped."""
@@ -105,12 +105,12 @@ class ShowingsWriter:
         self._last_message = ""
 
     def page(self, slate: SlateRecord) -> None:
-        """Note a page that was shown; nothing when it was shown to an unknown user."""
+        """Note a slate that was shown; nothing when it was shown to an unknown user."""
         if slate.user_id is not None:
             self._add(slate.user_id, page(slate.request_id, slate.items, slate.timestamp), slate.timestamp)
 
     def seen(self, user_id: str, request_id: str, item: str, then: float) -> None:
-        """Note an impression: an item of a page was seen at `then`, epoch seconds."""
+        """Note an impression: an item of a slate was seen at `then`, epoch seconds."""
         self._add(user_id, impression(request_id, item, then), then)
 
     def _add(self, user_id: str, showing: Showing, then: float) -> None:
@@ -132,6 +132,6 @@ class ShowingsWriter:
             self._dropped(len(waiting))
             if str(error) != self._last_message:
                 self._last_message = str(error)
-                log.warning("pages shown to users are not kept in Redis: %s", error)
+                log.warning("slates shown to users are not kept in Redis: %s", error)
         else:
             self._last_message = ""

@@ -1,4 +1,4 @@
-"""What one script writes: entries of users, one erasure, one join of two users, or one user's attributes. Stage 1."""
+"""The writes of one script: entries of users, one erasure, one join of two users, or one user's attributes. Stage 1."""
 
 from __future__ import annotations
 

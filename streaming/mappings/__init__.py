@@ -1,4 +1,4 @@
-"""The name of another system, or a file, in; how its records become events out. Loads no model."""
+"""The name of another system, or a file, in; the mapping that reads its records out. Loads no model."""
 
 from streaming.mappings.hash_key import HashKeyError, hash_key
 from streaming.mappings.presets import (

@@ -1,4 +1,4 @@
-"""In: the file with the secret that ids are hashed with. Out: the key, or what is wrong with the file."""
+"""Reads the secret key that ids are hashed with from its file, or says what is wrong with the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""In: the name of a system whose records are known, or of a file. Out: the mapping that reads them."""
+"""Finds the mapping that reads the records of a system, by its name or from a file."""
 
 from __future__ import annotations
 

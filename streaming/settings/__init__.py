@@ -1,7 +1,6 @@
 """Reads a TOML file and the environment into one frozen tree of settings."""
 
 from streaming.settings.events import AdmissionSettings, EventSettings
-from streaming.settings.example import example
 from streaming.settings.gate import MOST_ANCHORS
 from streaming.settings.handing import handed_over, taken_over
 from streaming.settings.kafka import KafkaSettings
@@ -31,7 +30,6 @@ __all__ = [
     "UpdateSettings",
     "brief",
     "event_mapping",
-    "example",
     "handed_over",
     "in_force",
     "load_settings",

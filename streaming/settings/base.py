@@ -1,4 +1,4 @@
-"""What every section of the settings is built on: frozen, checked, with secrets that stay hidden."""
+"""The base of every section of the settings: frozen, checked, with secrets that stay hidden."""
 
 from __future__ import annotations
 

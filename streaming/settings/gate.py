@@ -36,7 +36,7 @@ class GateSettings(Section):
         default=2_000, ge=1, description="Tested events before mode strict judges, or the reference moves."
     )
     cooldown: Seconds = Field(
-        default=300.0, description="Seconds without promotions after a roll-back; doubled with each further one."
+        default=300.0, description="Seconds without promotions after a rollback; doubled with each further one."
     )
     anchors: tuple[Seconds, ...] = Field(
         default=(3_600.0, 86_400.0, 604_800.0),
@@ -46,7 +46,7 @@ class GateSettings(Section):
     )
     quarantine: Literal["ask", "auto"] = Field(
         default="ask",
-        description="After a roll-back for harm: propose to quarantine what was learned since the reference, or do so "
+        description="After a rollback for harm: propose to quarantine what was learned since the reference, or do so "
         "at once (docs/gate.md).",
     )
     canary_queries: int = Field(

@@ -1,4 +1,4 @@
-"""How the lines of a log look, and what a process knows of that before it has read its settings."""
+"""Settings of the log: the format of its lines, which a process needs before it has read its settings."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ class ShardLost(Exception):
 class Crew(Protocol):
     """Calls shards without waiting for them. For the coordinator's thread.
 
-    A call is whatever `begin`, `round` and `settle` return, and hashable; rows are what `share` returns.
+    A call is what `begin`, `round` and `settle` return, and hashable; rows are what `share` returns.
     """
 
     def begin(self, shard: int, ask: bytes) -> Any:

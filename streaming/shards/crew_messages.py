@@ -1,4 +1,4 @@
-"""What the coordinator and its shards tell one another: numbers and strings as MessagePack, rows as named arrays."""
+"""Messages between the coordinator and its shards: numbers and strings as MessagePack, rows as named arrays."""
 
 from __future__ import annotations
 

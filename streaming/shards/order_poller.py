@@ -15,7 +15,7 @@ from streaming.learning import Model
 
 
 class OrderPoller(Poller):
-    """Polls on its thread; decodes and writes to Redis when asked, while all shards stand still.
+    """Polls on its thread; decodes and writes to Redis when asked, while all shards wait.
 
     So an erasure is carried out at one moment for all of them: nothing is under way that was read before it.
     """

@@ -1,4 +1,4 @@
-"""What a shard tested on its way from the shard to the coordinator's referee: named arrays next to its rows."""
+"""Tested events on their way from a shard to the coordinator's referee: named arrays next to its rows."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Learns the events of some partitions: one round after another, each of which ends in a part for the coordinator.
 
-A worker does nothing by itself: whoever holds the lease asks for each round, and between two rounds it waits. So a
+A worker does nothing by itself: the holder of the lease asks for each round, and between two rounds it waits. So a
 coordinator that lost the lease cannot let it go on, and a merge is a cut of all shards at one moment.
 """
 
@@ -83,7 +83,7 @@ class Worker:
 
     Args:
         settings: Every shard has the same.
-        place: Where it runs, for whoever has to end it.
+        place: Where it runs, for those who have to end it.
         clock: Monotonic seconds.
     """
 

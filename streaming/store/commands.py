@@ -1,4 +1,4 @@
-"""What the parts of the store are built on: run one command, several, or a script."""
+"""The base of all parts of the store: runs one command, several, or a script."""
 
 from __future__ import annotations
 

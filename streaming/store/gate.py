@@ -78,7 +78,7 @@ class GateCommands(VersionCommands):
         return bool(answer == "OK")
 
     def rescue(self, revision: int, state: bytes, serving: str) -> bool:
-        """Store a roll-back whose audit record cannot be written: only pointer and state.
+        """Store a rollback whose audit record cannot be written: only pointer and state.
 
         Args:
             revision: Revision that the decision was made at.

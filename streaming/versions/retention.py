@@ -8,7 +8,7 @@ from typing import Final
 from models.snapshot import Manifest
 
 BASES_KEPT: Final = 5
-"""Newest bases whose versions are kept for roll-back and as second copies when one is damaged."""
+"""Newest bases whose versions are kept for rollback and as second copies when one is damaged."""
 
 HISTORY_BYTES: Final = 1 << 30
 """Bytes that history may take, 1 GiB; versions that the pointers and the newest base need are kept beyond it."""

@@ -1,4 +1,4 @@
-"""In: nothing. Out: an Apache Kafka and a redis-server for each worker, an installation for each test, a seed.
+"""Fixtures of the tier: an Apache Kafka and a redis-server for each worker, an installation for each test, a seed.
 
 A test may kill the servers: they are started again, on the same data, before the next one.
 """

@@ -1,4 +1,4 @@
-"""Five faults made in one running installation, and a real Prometheus beside it: the right alert, and no other.
+"""Five faults made in one running installation, and a real Prometheus next to it: the right alert, and no other.
 
 Rules and scrape settings are the shipped ones, sixty times as fast. `pytest -s` prints how long each alert took.
 """
@@ -82,7 +82,7 @@ class Shoppers(threading.Thread):
 
 
 class Watch:
-    """Makes a fault, waits for its alerts, mends it, waits until they end; and says which others fired meanwhile."""
+    """Makes a fault, waits for its alerts, ends it, waits until they end; and says which others fired meanwhile."""
 
     def __init__(self, ours: Installation, prometheus: Prometheus, *alive: Process) -> None:
         self._ours, self._prometheus, self._alive = ours, prometheus, alive
@@ -181,7 +181,7 @@ def force_a_bad_model(ours: Installation, service: Process) -> None:
 
 
 def put_back(ours: Installation, version: str) -> None:
-    """What a good version had learnt, as the newest version; nothing that was read since is read again."""
+    """What a good version had learned, as the newest version; nothing that was read since is read again."""
     good, head = ours.load(version), ours.load()
     committed(ours, good.state, head.manifest.progress, Admission(AdmissionRules(), head.arrivals))
 
@@ -217,7 +217,7 @@ def test_five_faults_make_the_right_alert_fire_and_no_other(
         watch.fault("learner stopped", {"LearnerAbsent"}, learners.stop, start_with_a_bad_model, after=harmed)
         absent = {"LearnerAbsent"}  # until it is back, and while the good model is put back
         watch.fault("bad model", {"GateRolledBack"}, lambda: None, start_with_the_good_one, may=harmed | absent)
-        watch.silence("after the roll-back")
+        watch.silence("after the rollback")
         watch.fault("Redis stopped", {"VersionStale", "ServiceDegraded"}, redis.kill, redis.start, after=LATE)
         learners.stand_by()
         watch.silence("with Redis back")

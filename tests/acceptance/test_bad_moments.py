@@ -30,7 +30,7 @@ def test_a_silent_redis_does_not_stop_learning(open_installation: Open, redis: R
     signal_to(redis, signal.SIGSTOP)
     try:
         ours.send(islice(stream, 1_000))
-        ours.wait(lambda: consumed(learner) == len(ours.ledger), "everything is learnt while Redis is silent", learner)
+        ours.wait(lambda: consumed(learner) == len(ours.ledger), "everything is learned while Redis is silent", learner)
     finally:
         signal_to(redis, signal.SIGCONT)
     stop(ours, learner)

@@ -120,7 +120,7 @@ def assert_a_stranger(service: Process, user: str) -> None:
 
 
 def fresh_model(ours: Installation) -> dict[str, int]:
-    """Events by user of a model that is learnt anew from the beginning of the same topics."""
+    """Events by user of a model that is learned again from the beginning of the same topics."""
     topics = {f"kafka__{role}_topic": ours.settings.topic(role) for role in ("events", "items", "control", "slates")}
     chosen = {"namespace": f"{ours.settings.namespace}-anew", **topics, "kafka__deadletter_topic": "anew"}
     learner = ours.learner(**chosen)

@@ -1,4 +1,4 @@
-"""A topic of another shape beside ours, with the example's mapping: learnt once, refused in its words, taken out."""
+"""A topic of another shape next to ours, with the example's mapping: learned once, refused in its words, taken out."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_their_records_are_learnt_once_beside_ours_through_a_kill_and_a_change_o
         learner = ours.learner()
     refused = {**everything[0][0], "meta": {"message.id": "late one", "occurred_us": "yesterday"}}
     send(ours, theirs, refused, None, "rejected")
-    stop(ours, learner)  # the oracles hold: each record consumed once, each event learnt once, histories whole
+    stop(ours, learner)  # the oracles hold: each record consumed once, each event learned once, histories whole
 
     (letter,) = ours.read(ours.settings.topic("deadletter"), 1)
     headers = {name.removeprefix("sluicegate-"): value.decode() for name, value in letter.headers}
@@ -92,7 +92,7 @@ def test_their_records_are_learnt_once_beside_ours_through_a_kill_and_a_change_o
     assert (trial.returncode, report["refused"], len(report["records"])) == (3, 1, 30), trial.stderr
     assert report["events"] + report["ignored"] == 29
 
-    # The mapping is mended: the letter becomes an event in our own topic, and theirs is not written to.
+    # The mapping is fixed: the letter becomes an event in our own topic, and theirs is not written to.
     length = ours._length(theirs)
     mended = json.dumps([mapping(theirs, time="auto", fields=mapping(theirs)["fields"] | {"timestamp": "@time"})])
     assert sluicegate(ours, "deadletter", "redrive", mapping=mended).returncode == 0
@@ -103,7 +103,7 @@ def test_their_records_are_learnt_once_beside_ours_through_a_kill_and_a_change_o
 
     # Without the mapping their topic is left alone, and with it again reading goes on where it was.
     alone = ours.learner(mapping="[]")
-    ours.wait(lambda: consumed(ours) == len(ours.ledger) + 1, "the event that was sent again is learnt", alone)
+    ours.wait(lambda: consumed(ours) == len(ours.ledger) + 1, "the event that was sent again is learned", alone)
     alone.terminate()
     assert alone.wait_exit() == 0
     send(ours, theirs, *everything[0], "duplicate")

@@ -40,7 +40,7 @@ RECORDED = 90.0
 
 
 def scramble(state: State) -> None:
-    """Random weights in the place of what was learnt, of the size of those they replace; every count stays."""
+    """Random weights in the place of what was learned, of the size of those they replace; every count stays."""
     random = np.random.default_rng(7)
     items = len(state.keys["item"])
     for name in ("lag_memory", "forward_memory", "backward_memory"):

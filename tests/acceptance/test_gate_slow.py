@@ -27,7 +27,7 @@ from tests.support.streams.streams import Planned
 
 HOUR: Final = 3.0
 HOURS: Final = 6
-# Clean events of one second, those that the market learnt before, those before the poison, and those while it grows.
+# Clean events of one second, those that the market learned before, those before the poison, and those while it grows.
 PACE: Final = 1_000.0
 LEARNT, LEAD = 40_000, 4_000
 CREEP: Final = int(HOURS * HOUR * PACE)

@@ -35,8 +35,8 @@ from tests.support.processes.harness import Installation
 from tests.support.processes.roles import Process
 from tests.support.streams.poison import POISONS, even, mixed
 
-# Events that the market learnt before, the clean ones until its learner knows what is usual, and those after a poisoned
-# stretch. Each of them is tested, so fewer a second can be sent than of the other shop.
+# Events that the market learned before, the clean ones until its learner knows what is usual, and those after a
+# poisoned stretch. Each of them is tested, so fewer a second can be sent than of the other shop.
 LEARNT, LEAD, AFTER, SLOWER = 40_000, 4_000, 4_000, 1_000.0
 # Clean events that are poisoned: what ruins a model does so within as many.
 STRETCH = {"repeated": 4_000, "shuffled": 8_000, "dear": 4_000, "flooded": 4_000}
@@ -152,7 +152,7 @@ def test_tastes_that_change_at_once_are_followed_and_nothing_is_rolled_back(
     # Asked of those whose tastes changed: the others' answers stay as they were.
     probe = Probe(stream.shop, list(filter(even, other.clean(14_000))))
     run(ours, before, learner, service, rate=SLOWER)
-    first = probe.hit_rate(ours.load().state)  # here, as the watch looks first when some changed events are learnt
+    first = probe.hit_rate(ours.load().state)  # here, as the watch looks first when some changed events are learned
     watch = Watch(ours, service, probe)
     watch.start()
     began = consumed(ours)
@@ -165,7 +165,7 @@ def test_tastes_that_change_at_once_are_followed_and_nothing_is_rolled_back(
         times[who] = reached[0] if reached else None
     print(f"drift: {first:.3f} at first, {best:.3f} at best; events until 90 % of that is served, and would")
     print(
-        f"be by a gate that always promotes: {times['served']}, {times['head']}; roll-backs: {len(rollbacks(service))}"
+        f"be by a gate that always promotes: {times['served']}, {times['head']}; rollbacks: {len(rollbacks(service))}"
     )
     assert not rollbacks(service)
     assert first < NOTICED * best or not scene.known

@@ -1,4 +1,4 @@
-"""kill -9 of the learner, of Redis and of the broker: afterwards nothing is lost and nothing is learnt twice."""
+"""kill -9 of the learner, of Redis and of the broker: afterwards nothing is lost and nothing is learned twice."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def report(recoveries: list[float], seed: int) -> None:
 
 
 def stop(ours: Installation, learner: Process) -> None:
-    """SIGTERM, once everything is learnt; the oracles must hold for what is left."""
+    """SIGTERM, once everything is learned; the oracles must hold for what is left."""
     ours.wait_learnt(learner)
     learner.terminate()
     assert learner.wait_exit() == 0
@@ -108,7 +108,7 @@ def test_a_learner_killed_at_random_instants_learns_everything_once(open_install
     assert_exact(ours, heads)
     report(recoveries, seed)
     assert KILLS < MANY or float(np.percentile(recoveries, 99)) <= RECOVERY
-    assert KILLS < 5 or len({head.id for head in heads}) > KILLS // 4, "most kills struck before anything was learnt"
+    assert KILLS < 5 or len({head.id for head in heads}) > KILLS // 4, "most kills struck before anything was learned"
 
 
 @pytest.mark.timeout(300)
@@ -205,7 +205,7 @@ def test_with_one_partition_a_run_with_kills_ends_in_the_same_bytes(open_install
 
 
 def learnt_facts(ours: Installation, shop: Shop) -> Installation:
-    """The facts of all items are learnt before the first event, so that it is certain which came first."""
+    """The facts of all items are learned before the first event, so that it is certain which came first."""
     ours.send_facts(shop.facts(), EPOCH)
     stop(ours, ours.learner())
     return ours

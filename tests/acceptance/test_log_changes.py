@@ -17,7 +17,7 @@ LOG_REPLACED, OFFSETS_GONE = 4, 5
 
 
 def learn_and_stop(ours: Installation, planned: int, seed: int) -> None:
-    """A first learner that learnt so many records and ended as asked."""
+    """A first learner that learned so many records and ended as asked."""
     ours.send(Shop(seed=seed).stream(planned))
     stop(ours, ours.learner())
 
@@ -88,7 +88,7 @@ def test_with_on_new_log_restart_the_learnt_state_is_kept_and_the_new_topic_read
     # As many as before: what is new must be seen by more than a count.
     ours.send(islice(endless(16), 500))
     expected = dict(Counter(before) + Counter(ours.ledger.per_item()))
-    ours.wait(lambda: counts(ours.load().state, "item", "item_stats") == expected, "old and new are learnt", learner)
+    ours.wait(lambda: counts(ours.load().state, "item", "item_stats") == expected, "old and new are learned", learner)
     metrics = learner.metrics()
     assert metrics["sluicegate_new_logs_total"] == 1
     assert metrics[f"sluicegate_records_consumed_total{{topic={ours.items}}}"] == facts, (
@@ -101,7 +101,7 @@ def test_with_on_new_log_restart_the_learnt_state_is_kept_and_the_new_topic_read
 
 def lose_beginning(ours: Installation) -> dict[int, int]:
     """Send what nobody reads, and let retention remove all of it but the last ten of each partition."""
-    # No duplicates among them: one whose original was lost is rightly learnt.
+    # No duplicates among them: one whose original was lost is rightly learned.
     ours.send(Shop(seed=17).stream(1_000, first=500))
     head = ours.head()
     assert head is not None
@@ -135,7 +135,7 @@ def test_with_on_lost_offsets_earliest_the_loss_is_counted_and_learning_goes_on(
     forgotten = ours.ledger.forget(ours.events, first)
     learner = ours.learner()
     expected = dict(Counter(learnt) + Counter(ours.ledger.per_item()))
-    ours.wait(lambda: counts(ours.load().state, "item", "item_stats") == expected, "what is left is learnt", learner)
+    ours.wait(lambda: counts(ours.load().state, "item", "item_stats") == expected, "what is left is learned", learner)
     lost = forgotten - head.progress.consumed
     assert ours.load().manifest.progress.lost == lost
     assert learner.metrics()["sluicegate_records_lost_total"] == lost

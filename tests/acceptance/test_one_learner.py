@@ -83,7 +83,7 @@ def test_sigterm_writes_the_last_version_gives_the_lease_back_and_exits_0(open_i
     ours = open_installation(learner__version_interval=600)
     learner = ours.learner()
     ours.send(each for each, _ in zip(endless(6), range(2_000), strict=False))
-    ours.wait(lambda: consumed(learner) == len(ours.ledger), "everything is learnt", learner)
+    ours.wait(lambda: consumed(learner) == len(ours.ledger), "everything is learned", learner)
     assert not ours.learnt(), "a version was written before its time, so the last one proves nothing"
     asked = time.monotonic()
     learner.terminate()
@@ -107,6 +107,6 @@ def test_a_learner_that_takes_over_tells_of_the_version_it_goes_on_from(open_ins
 
 
 def consumed(learner: Process) -> float:
-    """Records of all topics this process has learnt, or refused for a reason."""
+    """Records of all topics this process has learned, or refused for a reason."""
     metrics = learner.metrics()
     return sum(value for name, value in metrics.items() if name.startswith("sluicegate_records_consumed_total"))

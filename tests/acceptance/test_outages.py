@@ -73,7 +73,7 @@ def test_without_redis_learning_goes_on_and_everything_is_committed_when_it_is_b
     redis.kill()
     gone = time.monotonic()
     ours.send(islice(stream, 1_000))
-    ours.wait(lambda: consumed(learner) == len(ours.ledger), "everything is learnt without Redis", learner)
+    ours.wait(lambda: consumed(learner) == len(ours.ledger), "everything is learned without Redis", learner)
     ours.wait(lambda: time.monotonic() - gone > away, "Redis away long enough", learner)
     ours.send(islice(stream, 200))
     ours.wait(lambda: consumed(learner) == len(ours.ledger), "learning still goes on", learner)

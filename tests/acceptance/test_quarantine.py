@@ -1,4 +1,4 @@
-"""What a broken exporter sent is taken back by an operator, learnt after all, and counted once through it all."""
+"""What a broken exporter sent is taken back by an operator, learned after all, and counted once through it all."""
 
 from __future__ import annotations
 

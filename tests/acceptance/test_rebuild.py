@@ -1,4 +1,4 @@
-"""A model rebuilt beside the live one and adopted: exactly once, through a death, and judged by the gate."""
+"""A model rebuilt next to the live one and adopted: exactly once, through a death, and judged by the gate."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_rebuilt_model_is_adopted_once_and_served_when_it_is_shown_to_be_no_wo
     assert ours.store.under(adopting.PART).head() is None
     ours.verify()
 
-    # A learner and a service run: what is served stays until the rebuilt model has shown itself.
+    # A learner and a service run: the champion stays until the rebuilt model has shown itself.
     service = ours.service()
     ours.wait(lambda: service.get("/gate")[1]["serving"] is not None, "something is served", service)
     before = service.get("/gate")[1]["serving"]
@@ -74,7 +74,7 @@ def test_a_rebuilt_model_is_adopted_once_and_served_when_it_is_shown_to_be_no_wo
     ours.wait_learnt(learner)
     ours.verify()
 
-    # And back to what is served: its own offsets, what came after is learnt again.
+    # And back to the champion: its own offsets, later events are learned again.
     undone = run(ours, "--undo")
     assert undone["adopted"]
     assert _lineage(ours, undone["version"]) == held.progress.rebuilt

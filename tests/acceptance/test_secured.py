@@ -349,7 +349,7 @@ def test_an_event_is_learnt_and_served_with_tls_logins_and_the_least_rights(worl
     assert status == 202, answer
     ours.wait(
         lambda: consumed_by_what_is_served(service) == len(ours.ledger) + 1,
-        "the click is learnt and served",
+        "the click is learned and served",
         learner,
         service,
     )

@@ -18,7 +18,7 @@ from tests.support.processes.redis_server import RedisServer
 from tests.support.processes.roles import Process
 from tests.support.streams.streams import Planned, Shop
 
-# Records learnt before anything is asked, and seconds between them: the last one is now.
+# Records learned before anything is asked, and seconds between them: the last one is now.
 EVENTS, INTERVAL = 3_000, 0.01
 # Seconds an answer may take while another part is away. Timeouts towards Redis are well below; a machine that is busy
 # with a dozen processes takes one or two.
@@ -28,7 +28,7 @@ SHOP = Shop(seed=21)
 
 
 def learnt_and_served(ours: Installation) -> tuple[Process, Process]:
-    """Learner and service, the stream of a shop learnt, and its last version served."""
+    """Learner and service, the stream of a shop learned, and its last version served."""
     learner, service = ours.learner(), ours.service()
     ours.send(SHOP.stream(EVENTS, time.time() - EVENTS * INTERVAL, interval=INTERVAL))
     head = ours.wait_learnt(learner)

@@ -1,4 +1,4 @@
-"""The example shop, whole: its page and its server send events, they are learnt, and its pages follow."""
+"""The example shop, whole: its page and its server send events, they are learned, and its pages follow."""
 
 from __future__ import annotations
 

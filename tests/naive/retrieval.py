@@ -28,7 +28,7 @@ def log_popularity(served: Any, item: int, life: int) -> float:
 
 
 def mean_log_price(prices: list[float]) -> float:
-    """Goes a tenth of the way to each log price, as if none were more than .5 away; unusable ones are left out."""
+    """Goes a tenth of the way to each log price, as if none were more than 0.5 away; unusable ones are left out."""
     usable = [math.log(price) for price in prices if 0 < price < math.inf]
     mean = usable[0]
     for value in usable[1:]:

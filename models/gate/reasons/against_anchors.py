@@ -38,7 +38,7 @@ def behind_anchor(case: Situation) -> Said:
 
 
 def rollback_to_anchor(case: Situation) -> Said:
-    """A roll-back because the champion had fallen behind an older version."""
+    """A rollback because the champion had fallen behind an older version."""
     why = (
         "The champion was shown to be worse than an anchor, an older reference, by more than the margin, so that one "
         "is served again."

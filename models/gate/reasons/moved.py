@@ -1,4 +1,4 @@
-"""Explains promotions, roll-backs and changes of the mode. Stage 6."""
+"""Explains promotions, rollbacks and changes of the mode. Stage 6."""
 
 from __future__ import annotations
 
@@ -151,6 +151,6 @@ MOVED: Final = {
 """What each reason that lets something happen is explained by."""
 
 BACK: Final = {"harm": rollback_harm, "crash": rollback_crash, "behind_anchor": rollback_to_anchor}
-"""Reasons that say something else of a roll-back than of a hold."""
+"""Reasons that say something else of a rollback than of a hold."""
 
 __all__ = ["BACK", "MOVED"]

@@ -124,7 +124,7 @@ def _writable(folder: Path) -> bool:
 def _private() -> Path:
     """A folder of this user below the system's temporary one, the same at each start.
 
-    The cache holds pickles, so whoever may write it runs code in our process: a folder of this name that belongs to
+    The cache holds pickles, so anybody who may write it runs code in our process: a folder of this name that belongs to
     somebody else, or that others may write, is left alone, and a new one made. Raises OSError.
     """
     with NamedTemporaryFile() as probe:

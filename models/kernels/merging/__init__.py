@@ -1,1 +1,1 @@
-"""Parts of several learners -> one state: the rules that run over more rows than numpy can take. A rack."""
+"""Merges parts of several learners into one state: the rules over more rows than numpy can take. A rack."""

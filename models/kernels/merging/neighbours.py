@@ -1,4 +1,4 @@
-"""What several learners made of one memory in, one memory out: by what a slot names, not by its number.
+"""One memory as several learners changed it in, one memory out: slots are matched by the item they name.
 
 Differences from the base add up for each neighbour, the largest counts stay. A neighbour that keeps its place keeps its
 slot, so that little changes.

@@ -87,7 +87,7 @@ function show(found) {
 function note({ at, outcomes: counts }) {
   if (at === null || seen.at(-1)?.[0] === at) return;
   const total = Object.values(counts).reduce((sum, each) => sum + each, 0);
-  // A model that begins anew counts from zero.
+  // A model that begins again counts from zero.
   if (seen.length && total < seen.at(-1)[2]) seen = [];
   seen = [...seen, [at, counts, total]].filter(([when]) => at - when <= SPAN);
 }
@@ -151,7 +151,7 @@ function refused({ counts, posted, refused: samples }) {
   const left = Object.entries(counts?.left_out ?? {}).map(([field, count]) => `${field} ${number(count)}`);
   say(part.posted, [
     left.length ? `Left out of events that count without them: ${left.join(", ")}.` : "",
-    posted.rejected ? `This service refused ${number(posted.rejected)} events that were sent to it, before they reached a topic; whoever sent them was told why.` : "",
+    posted.rejected ? `This service refused ${number(posted.rejected)} events that were sent to it, before they reached a topic; their senders were told why.` : "",
   ].filter(Boolean).join(" "));
   part.samples.replaceChildren(...samples.slice(0, SAMPLES).map(({ sent, reason, field, expected, count, last, found }) => el("li", {},
     el("b", {}, reasonWords(reason), " at ", el("code", {}, field)),

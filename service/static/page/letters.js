@@ -20,7 +20,7 @@ export function build(reasonWords) {
   part.send = el("button", { type: "button", class: "primary", hidden: true, onclick: () => again(false) });
   return el("section", { class: "panel", "aria-labelledby": "letters-title" },
     el("h3", { id: "letters-title" }, "Dead letters"),
-    el("p", { class: "quiet small" }, "Records that were refused stay in a topic of their own, with the reason. Once the cause is mended (a mapping, an event type), send them again: each goes once, however often this is asked for."),
+    el("p", { class: "quiet small" }, "Records that were refused stay in a topic of their own, with the reason. Once the cause is fixed (a mapping, an event type), send them again: each goes once, however often this is asked for."),
     el("div", { class: "row" }, el("label", { for: "letters-reason" }, "Reason"), part.reason, part.show, part.count, part.send),
     part.outcome, part.told, part.list);
 }

@@ -8,7 +8,7 @@ import { facts, title } from "./slate.js";
 const PAUSE = 160; // milliseconds without a key before a search is sent
 const OFFERED = 8;
 
-// `button` stands beside the field, where the list does not cover it. `chosen(item)` is called with an item that was picked. The value of the input is an id, or what was typed.
+// `button` stands next to the field, where the list does not cover it. `chosen(item)` is called with an item that was picked. The value of the input is an id, or what was typed.
 export function itemSearch(name, words, button, chosen) {
   const list = el("ul", { id: `${name}-list`, class: "offers", role: "listbox", "aria-label": "Items found", hidden: true });
   const told = el("p", { class: "hidden", role: "status" });

@@ -26,7 +26,7 @@ export function build() {
     part.head, part.why, part.waysTitle, part.ways, part.note);
 }
 
-// Explains a version, by id or number; "" is the challenger, whichever it is.
+// Explains a version, by id or number; "" is the challenger of the moment.
 export function explain(version) {
   chosen = version;
   part.version.value = version;

@@ -1,4 +1,4 @@
-"""In: a file about items. Out: the facts and attributes of each, and the report that `sluicegate items` begins with."""
+"""A file about items in; facts and attributes of each, and the report that `sluicegate items` begins with, out."""
 
 from streaming.files.catalogues.item_columns import Named, look
 from streaming.files.catalogues.item_rows import Listed, item_rows, read_items

@@ -1,4 +1,4 @@
-"""In: the names that a file about items has, and what flags and presets say. Out: which are facts, which attributes."""
+"""Decides which columns of a file about items are facts and which are attributes, by name, flags and preset."""
 
 from __future__ import annotations
 

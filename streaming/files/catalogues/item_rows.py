@@ -1,4 +1,4 @@
-"""In: a file about items. Out: the facts and attributes of each item, in the order of the file."""
+"""Reads the facts and attributes of each item from a file, in the order of the file."""
 
 from __future__ import annotations
 

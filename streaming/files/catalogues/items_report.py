@@ -1,4 +1,4 @@
-"""In: what was found while a file about items was read. Out: the report that `sluicegate items` begins with."""
+"""Writes the report that `sluicegate items` begins with, from the findings about a file of items."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 -- Make ids those of a user, once: their histories become one, newest first, and what they were shown is deleted. A user
 -- without attributes gets those of the first id that has some.
 -- KEYS 1 watermarks 2 user by id 3 ids by user 4 attributes by user 5 history of the user
---      6.. of each id: history, pages shown
+--      6.. of each id: history, slates shown
 -- ARGV 1 field of the watermark 2 offset of the order 3 seconds a history lives 4 entries kept 5 user
 --      6 msgpack: {ids, ids to forget} 7 beat that must be there
 -- Returns the beat, -1 when this Redis went back behind the one expected: then nothing is written.

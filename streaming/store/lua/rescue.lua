@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- A roll-back whose audit record cannot be written: state and pointer change together, even at maxmemory.
+-- A rollback whose audit record cannot be written: state and pointer change together, even at maxmemory.
 -- KEYS 1 gate 2 serving 3 prev 4 meta of the version to serve
 -- ARGV 1 revision the decision was made at 2 new state 3 id and seq of the version as 'id seq'
 local revision = redis.call('HGET', KEYS[1], 'revision') or '0'

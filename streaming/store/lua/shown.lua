@@ -2,7 +2,7 @@
 -- `remembered` of models/slate/rotation.py does the same; a test runs both.
 -- KEYS one a user, each msgpack: {moment up to which nothing is taken, {{request, time, items, seen}, ...}}
 -- ARGV 1 places kept of a user 2 seconds to live 3 msgpack: for each key the new showings, in the same shape;
---      time 0: an impression, whose page may not have come yet
+--      time 0: an impression, whose slate may not have come yet
 local places, reported = tonumber(ARGV[1]), cmsgpack.unpack(ARGV[3])
 
 -- When it was shown, or first seen.
@@ -13,7 +13,7 @@ local function moment(showing)
   return first
 end
 
--- The page says what stood on it. Without the page, the impressions of a request make up its items.
+-- The slate says what stood on it. Without it, the impressions of a request make up its items.
 local function merge(one, other)
   if one[2] == 0 and other[2] ~= 0 then one, other = other, one end
   local at, items, seen = {}, one[3], one[4]

@@ -1,11 +1,13 @@
-"""The first start on a machine: kernels are compiled in a process of their own, while probes are answered."""
+"""The first start of an installed wheel: kernels are compiled in a process of their own, while probes are answered."""
 
 import http
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,39 @@ ASKED_TO_END = 20.0
 """Seconds in which a process ends, also in the middle of a compilation that takes longer."""
 
 
+ROOT = Path(__file__).resolve().parents[3]
+PACKAGES = ("models", "service", "streaming")
+BUILD = "import sys, setuptools.build_meta as build; print(build.build_wheel(sys.argv[1]))"
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder into which a wheel of this tree is installed, with nothing of the tree beside it."""
+    source, site = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("site")
+    for name in PACKAGES:
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy2(ROOT / name, source)
+    done = subprocess.run(
+        [sys.executable, "-c", BUILD, str(site)], cwd=source, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(site / done.stdout.split()[-1]) as wheel:
+        wheel.extractall(site)
+    return site
+
+
+def test_a_wheel_holds_every_file_of_the_packages_and_the_command(elsewhere) -> None:
+    def held(folder: Path) -> set[str]:
+        found = (path for name in PACKAGES for path in (folder / name).rglob("*") if path.is_file())
+        return {path.relative_to(folder).as_posix() for path in found if "__pycache__" not in path.parts}
+
+    assert held(elsewhere) == held(ROOT)
+    (about,) = elsewhere.glob("*.dist-info")
+    assert {path.name for path in elsewhere.iterdir() if path.is_dir()} == {*PACKAGES, about.name}
+    assert "sluicegate = service.cli.main:main" in (about / "entry_points.txt").read_text()
+
+
 def status(port: int, path: str) -> int:
     try:
         return fetch(port, path)[0]
@@ -29,12 +64,15 @@ def status(port: int, path: str) -> int:
 
 
 @pytest.mark.parametrize(("module", "words"), [("streaming", []), ("service", ["--port"])])
-def test_a_process_that_compiles_answers_says_so_and_ends_when_asked_to(module, words, tmp_path, request) -> None:
+def test_a_process_that_compiles_answers_says_so_and_ends_when_asked_to(
+    module, words, elsewhere, tmp_path, request
+) -> None:
     port = embedded.free_port()
     clean = {name: value for name, value in os.environ.items() if not name.startswith("SLUICEGATE_")}
     environ = {**clean, **NOWHERE, "NUMBA_CACHE_DIR": str(tmp_path), "SLUICEGATE_LEARNER__METRICS_PORT": str(port)}
+    environ["PYTHONPATH"] = str(elsewhere)
     command = [sys.executable, "-m", module, *words, *([str(port)] if words else [])]
-    process = subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, env=environ, cwd=elsewhere, stderr=subprocess.PIPE, text=True)
     request.addfinalizer(process.kill)
     eventually(lambda: status(port, "/livez") == http.HTTPStatus.OK, timeout=60.0)
     eventually(lambda: any(tmp_path.rglob("*.nbc")), timeout=60.0)  # it is in the middle of it

@@ -1,4 +1,4 @@
-"""Which decisions the live page is told of, out of an audit in a real Redis."""
+"""Which decisions the live page gets, out of an audit in a real Redis."""
 
 from __future__ import annotations
 

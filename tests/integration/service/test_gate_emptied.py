@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from streaming.settings.loading import Settings
@@ -12,13 +9,6 @@ from streaming.store.store import Store
 from tests.conftest import eventually
 from tests.integration.service.test_gate import command, serving
 from tests.support.processes.serving import Learner, Served, service
-
-
-@pytest.fixture
-def store(settings: Settings) -> Iterator[Store]:
-    made = Store.for_learner(settings)
-    yield made
-    made.close()
 
 
 def lose(store: Store, *names: str) -> None:

@@ -81,7 +81,7 @@ def test_a_task_that_does_not_end_is_left_behind_after_the_bound(caplog):
 
     done, took = asyncio.run(end())
     assert not done
-    assert 0.2 <= took < 30.0, "the task itself would go on for ever"
+    assert 0.2 <= took < 30.0, "the task itself would go on forever"
     assert "a task did not end" in caplog.text
 
 

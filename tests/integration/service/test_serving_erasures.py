@@ -31,13 +31,6 @@ def served(settings: Settings) -> Iterator[Served]:
         yield running
 
 
-@pytest.fixture
-def store(settings: Settings) -> Iterator[Store]:
-    found = Store.for_learner(settings)
-    yield found
-    found.close()
-
-
 def test_an_erasure_is_an_order_in_kafka_and_its_receipt_follows_it(
     served: Served, settings: Settings, store: Store
 ) -> None:

@@ -210,7 +210,7 @@ def test_versions_change_under_load_without_an_answer_that_mixes_two(settings: S
         for thread in threads:
             thread.join()
         by_version = {version: {scores for seen, scores in answers if seen == version} for version in versions}
-        # Popularity decays by the events learnt, not by time: one version has one list, whenever it is asked.
+        # Popularity decays by the events learned, not by time: one version has one list, whenever it is asked.
         assert all(len(scores) <= 1 for scores in by_version.values())
         assert sum(bool(scores) for scores in by_version.values()) >= 3
         assert served.sample("sluicegate_serving_load_duration_seconds_count", phase="apply") >= 3

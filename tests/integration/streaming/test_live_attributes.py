@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,17 +10,9 @@ import pytest
 from streaming.live import Described, Identified, LiveWriter, attributes, erasures, identities
 from streaming.live.beats import WentBack
 from streaming.live.writer import Erased
-from streaming.settings import Settings
 from streaming.store import Store
 
 TOPICS = {"events": "topic-1", "items": "topic-2", "control": "topic-3"}
-
-
-@pytest.fixture
-def store(settings: Settings) -> Iterator[Store]:
-    found = Store.for_learner(settings)
-    yield found
-    found.close()
 
 
 def of(store: Store, user: str) -> dict[str, Any]:

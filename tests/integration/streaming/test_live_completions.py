@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
-
-import pytest
 
 from models.records.attributes import checked
 from models.records.items import ItemFacts
@@ -14,18 +11,10 @@ from streaming.intake.intake import PreparedBatch
 from streaming.live import facts
 from streaming.live.facts import CHANGES_TOGETHER, Completion, FactsFollower, removed_items
 from streaming.live.writer import LiveWriter
-from streaming.settings.loading import Settings
 from streaming.store.store import Store
 from tests.unit.streaming.test_intake_completions import TEA, TOPIC, intake, item, track
 
 TOPICS = {"events": "E", "items": "I", "control": "C", TOPIC: "T"}
-
-
-@pytest.fixture
-def store(settings: Settings) -> Iterator[Store]:
-    found = Store.for_learner(settings)
-    yield found
-    found.close()
 
 
 def write(store: Store, *batches: PreparedBatch) -> None:

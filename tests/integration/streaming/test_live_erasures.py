@@ -33,13 +33,6 @@ def open_installation(broker: str, redis_url: str, tmp_path: Path) -> Iterator[O
         yield lambda **settings: stack.enter_context(Installation(broker, redis_url, tmp_path, 1, **settings))
 
 
-@pytest.fixture
-def store(settings: Settings) -> Iterator[Store]:
-    found = Store.for_learner(settings)
-    yield found
-    found.close()
-
-
 def order(ours: Installation, *orders: Erase) -> None:
     """Orders in topic control, acknowledged."""
     for each in orders:

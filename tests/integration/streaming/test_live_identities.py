@@ -26,13 +26,6 @@ from tests.support.processes.serving import changed
 TOPICS = {"events": "topic-1", "items": "topic-2", "control": "topic-3"}
 
 
-@pytest.fixture
-def store(settings: Settings) -> Iterator[Store]:
-    found = Store.for_learner(settings)
-    yield found
-    found.close()
-
-
 def user_of(store: Store, user: str) -> str | None:
     return identities.parse(store.call(*identities.request(store.key, user)))
 

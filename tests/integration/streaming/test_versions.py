@@ -107,7 +107,7 @@ def test_a_run_with_restarts_ends_in_the_same_bytes_as_one_without(store, open_c
     learner = Toy()
     for until in (15, 40, 41, 90):
         cut(open_checkpointer(load(store) and load(store).manifest), learner.learn(until))
-        learner.learn(until + 7)  # learnt but never versioned: dies with the process
+        learner.learn(until + 7)  # learned but never versioned: dies with the process
         learner = Toy.of(load(store))
         assert learner.next == until
     assert learner.learn(120).state.digest() == Toy().learn(120).state.digest()

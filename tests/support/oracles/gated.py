@@ -223,4 +223,4 @@ def run(ours: Installation, planned: list[Planned], *alive: Process, rate: float
     ours.wait(lambda: not feed.is_alive(), "the stretch is sent", *alive, timeout=300.0)
     feed.finish()
     ours.flush()
-    ours.wait(lambda: consumed(ours) >= len(ours.ledger), "the stretch is learnt", *alive)
+    ours.wait(lambda: consumed(ours) >= len(ours.ledger), "the stretch is learned", *alive)

@@ -48,7 +48,7 @@ class Taken(NamedTuple):
 class Terms:
     """Learns a stream in batches, cuts a version after each, and decides about it.
 
-    A clock that stands still makes every comparison affordable: what is compared must not depend on the machine.
+    A clock that does not move makes every comparison affordable: what is compared must not depend on the machine.
     """
 
     def __init__(self, options: RecommenderOptions, policy: Policy) -> None:

@@ -145,7 +145,7 @@ def with_refusals(planned: list[Planned], seed: int) -> Iterator[Planned]:
     """Adds events to a stream that are valid and must not be learned: duplicates, late ones, future ones.
 
     A duplicate comes up to a thousand records after its original, so that a kill may come between them; it has the same
-    user, hence the same partition.
+    user, so they are in one partition.
     """
     rng = random.Random(seed)
     for number, each in enumerate(planned):

@@ -148,7 +148,7 @@ def test_what_is_counted_by_segment_travels_and_ends_with_its_name() -> None:
     counts.keep([ALL], ["plan:pro"])
     counts.slate(shown, EVERYBODY, NAMES)
     found = counts.tallies[ALL.id].part("plan:free")
-    assert sum(arm.users.total for arm in found.arms) == 1, "a segment that comes back counts its users anew"
+    assert sum(arm.users.total for arm in found.arms) == 1, "a segment that comes back counts its users again"
     apart = again.tallies[ALL.id].by_segment
     assert apart is not None
     apart.seen.pop()

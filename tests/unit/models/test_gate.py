@@ -300,7 +300,7 @@ BETTER = {"rollback": 0, "hold": 1, "promote": 2}
 def test_more_hits_in_the_same_events_never_make_the_decision_worse(
     state: GateState, evidence: Evidence, more: float
 ) -> None:
-    """Monotone in evidence: sums that speak more for what is learnt never lead from live to held, or to a roll-back."""
+    """Monotone in evidence: sums that speak more for what is learned never lead from live to held, or to a rollback."""
     if evidence.standing is None:
         return
     raised = {name: lifted(getattr(evidence.standing, name), more) for name in ("reference", "champion", "probation")}

@@ -18,7 +18,7 @@ N = 40_000
 
 
 def against(version: Version, total: int, n: int = N) -> Anchored:
-    """Differences of hits that add up to `total`: the margin is .009 of each event."""
+    """Differences of hits that add up to `total`: the margin is 0.009 of each event."""
     return Anchored(version.id, n, total, n // 10, 0.0, n / 100, n * 3 // 10)
 
 

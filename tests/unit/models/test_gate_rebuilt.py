@@ -1,4 +1,4 @@
-"""A model made anew, at the gate: what is served stands still until the new one is shown to be no worse."""
+"""A rebuilt model at the gate: the champion stays until the new one is shown to be no worse."""
 
 from __future__ import annotations
 

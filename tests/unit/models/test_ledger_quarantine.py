@@ -1,4 +1,4 @@
-"""What a quarantine holds and what its counts say, and one state made of what was learnt there and of users here."""
+"""What a quarantine holds and what its counts say, and one state made of what was learned there and of users here."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def test_the_features_are_cosines_with_the_last_item_and_with_the_last_ten():
 
 
 def test_an_untouched_item_that_is_described_like_the_last_one_comes_before_others():
-    """Users go on to whatever is described alike: learnt from old items, it holds for one nobody has touched."""
+    """Users go on to whatever is described alike: learned from old items, it holds for one nobody has touched."""
     settings = RecommenderOptions(items=2000, users=40, test_every=1)
     recommender, now = Recommender(new_state(settings), settings), START
     rng = np.random.default_rng(5)

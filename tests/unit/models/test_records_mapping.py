@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from models.records.completions import Mentioned
 from models.records.events import Event, EventRules, decode
-from models.records.foreign_values import id_of
-from models.records.mapping import FIELDS, MAX_LINES, TIME, EventMapping, Path
+from models.records.foreign.mapping import FIELDS, MAX_LINES, TIME, EventMapping, Path
+from models.records.foreign.values import id_of
 from models.records.rejections import REASONS, Rejection
 
 NOW = 1_767_225_600.0  # 2026-01-01T00:00:00Z

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from models.records.events import Event, EventRules
-from models.records.mapping import TIME, EventMapping
-from models.records.skips import Skip
+from models.records.foreign.mapping import TIME, EventMapping
+from models.records.foreign.skips import Skip
 
 FIELDS = {"user_id": "who", "item_id": "lines[*].sku", "timestamp": TIME}
 

@@ -338,7 +338,7 @@ def test_sums_against_an_anchor_wait_for_its_turn_and_end_when_it_is_no_longer_n
     tested(1_600, two, ["b", "c"])
     assert counts()["c"] > 100, "the reference is an anchor as well, and asked anyway"
     referee.compare_with(two, two, anchor=two, anchors=["b"])
-    assert counts() == {}, "a roll-back starts all sums again"
+    assert counts() == {}, "a rollback starts all sums again"
 
 
 @pytest.mark.parametrize("poor", [False, True])

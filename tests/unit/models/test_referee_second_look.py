@@ -99,7 +99,7 @@ def test_a_doubt_is_over_when_labels_are_shown_to_be_sound() -> None:
 
 @pytest.mark.parametrize("going_on", [0.2, 5 / 6])
 def test_garbage_is_found_at_the_same_event_as_without_a_second_look(going_on: float) -> None:
-    """Also where sound labels, of people who all began anew, come before it."""
+    """Also where sound labels, of people who all began something new, come before it."""
     when = []
     for looks in (True, False):
         shop = Shop(HitLevel(), looks)

@@ -48,7 +48,7 @@ def test_versions_are_counted_in_groups_that_keep_their_slates() -> None:
     seen.slate(slate(9, sequence=8))
     assert seen.current.slates == 4, "a version is never split over two groups"
     seen.slate(slate(10, sequence=2))
-    assert (seen.current.first, seen.previous.first) == (2, 6), "a roll-back begins a group as well"
+    assert (seen.current.first, seen.previous.first) == (2, 6), "a rollback begins a group as well"
 
 
 def test_events_that_come_before_their_slate_wait_for_it_and_are_given_up_after_two_ages() -> None:

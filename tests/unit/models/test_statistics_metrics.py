@@ -55,7 +55,7 @@ def test_the_interval_of_a_difference_holds_the_truth_about_nineteen_times_in_tw
     held = 0
     for trial in range(200):
         base = (rng.random(300) < 0.4).astype(float)
-        other = np.where(rng.random(300) < 0.3, (rng.random(300) < 0.6).astype(float), base)  # true difference: .06
+        other = np.where(rng.random(300) < 0.3, (rng.random(300) < 0.6).astype(float), base)  # true difference: 0.06
         found = paired(np.stack([base, other], axis=1), 0, trial, draws=400)[1].difference
         assert found.low is not None
         assert found.high is not None

@@ -20,6 +20,9 @@ DOCS = ROOT / "docs"
 RECORD = DOCS / "experiments.md"
 """Keeps the figures of their day; the changelog does too, and neither is a page of how things are now."""
 
+MOST_WORDS = 150
+"""Words of a decision, about twice the usual."""
+
 HOW_TO = [
     *(ROOT / page for page in ("README.md", "CONTRIBUTING.md")),
     *(page for page in sorted(DOCS.glob("*.md")) if page != RECORD),
@@ -137,6 +140,16 @@ def test_an_experiment_has_a_date_a_table_and_a_page_that_links_here_and_back(an
 def test_experiments_come_in_the_order_of_the_decisions() -> None:
     linked = list(dict.fromkeys(re.findall(r"experiments\.md#([\w-]+)\)", text(DOCS / "decisions.md"))))
     assert [anchor for anchor, _ in questions() if anchor in linked] == linked
+
+
+def test_a_decision_is_a_claim_and_a_few_sentences() -> None:
+    """Two or three sentences as a rule; the measurement behind them has its place in experiments.md."""
+    decisions = text(DOCS / "decisions.md").partition("\n## Out of scope")[0]
+    plain = [re.sub(r"\]\([^)]*\)", "]", " ".join(each.split())) for each in re.split(r"\n\n+", decisions)]
+    claims = [each for each in plain if each.startswith("**")]
+    long = [each[:60] for each in claims if len(each.split()) > MOST_WORDS]
+    assert len(claims) > 200
+    assert long == [], "say the claim and its reason; the rest belongs into experiments.md"
 
 
 def test_decisions_are_headed_by_the_rooms_of_each_package() -> None:

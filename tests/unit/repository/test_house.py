@@ -23,7 +23,8 @@ from tests.support.documents.house import (
     rooms,
 )
 
-ROOMS = [room for which in PACKAGES for room in rooms(which)]
+ROOMS_OF = {which: rooms(which) for which in PACKAGES}
+ROOMS = [room for found in ROOMS_OF.values() for room in found]
 LIBRARIES = [room for room in ROOMS if name(room) not in RACKS]
 DOORS = {room: name(room).replace("/", ".") for room in LIBRARIES}
 
@@ -99,6 +100,27 @@ def test_a_module_name_means_one_thing() -> None:
                 places[path.stem].append(name(path))
     twice = {stem: paths for stem, paths in places.items() if len(paths) > 1}
     assert twice.keys() == SHARED.keys(), {stem: twice.get(stem) for stem in twice.keys() ^ SHARED.keys()}
+
+
+SUBJECTS = {"static": "files of the page, which are no Python", "uncompiled": "all kernels, run as plain Python"}
+"""First words of unit tests that are about no module, with what they are about."""
+
+
+def test_the_unit_test_of_a_file_is_found_from_its_path() -> None:
+    """`models/gate/rules.py` has its tests in `models/test_gate_rules.py`, or in `test_gate.py` with the whole room."""
+    known = {which: {"_".join(room.relative_to(ROOT / which).parts) for room in ROOMS_OF[which]} for which in PACKAGES}
+    for which in PACKAGES:
+        for path in (ROOT / which).rglob("*.py"):
+            known[which].add("_".join(path.relative_to(ROOT / which).with_suffix("").parts))
+    known["kernels"] = {each.removeprefix("kernels_") for each in known["models"] if each.startswith("kernels_")}
+    lost = []
+    for which, names in known.items():
+        for test in sorted((ROOT / "tests" / "unit" / which).glob("test_*.py")):
+            words = test.stem.removeprefix("test_").split("_")
+            starts = {"_".join(words[:count]) for count in range(1, len(words) + 1)}
+            if not starts & names and words[0] not in SUBJECTS:
+                lost.append(name(test))
+    assert lost == []
 
 
 @pytest.mark.parametrize("room", ROOMS, ids=name)

@@ -48,11 +48,12 @@ def dotted(node: ast.expr) -> str:
 
 
 class Source(NamedTuple):
-    """What the tests below ask of a file: its lines, its docstring, and each name that it uses with its line."""
+    """What the tests below ask of a file: its lines, its docstring, each name that it uses, and its prose, by line."""
 
     lines: int
     says: str | None
     uses: list[tuple[int, str]]
+    prose: list[tuple[int, str]]
 
 
 @cache
@@ -60,7 +61,17 @@ def source(path: Path) -> Source:
     """A file, parsed once for all tests of this module; its tree is not kept."""
     text = path.read_text(encoding="utf-8")
     tree = ast.parse(text)
-    return Source(len(text.splitlines()), ast.get_docstring(tree), list(uses(tree)))
+    return Source(len(text.splitlines()), ast.get_docstring(tree), list(uses(tree)), list(prose(tree, text)))
+
+
+def prose(tree: ast.Module, text: str) -> Iterator[tuple[int, str]]:
+    """Every docstring, text of several words and comment, with its line."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
+            yield node.lineno, node.value
+    for number, line in enumerate(text.splitlines(), 1):
+        if comment := re.search(r"(?:^\s*|  )# (.*)", line):
+            yield number, comment[1]
 
 
 def uses(tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -376,7 +387,7 @@ def test_the_architecture_tells_in_order_what_follows_a_kill_and_where_an_event_
 
 
 CONCEPTS = (
-    *("event", "history", "source", "candidate", "ranking", "version", "gate"),
+    *("event", "history", "joined ids", "source", "candidate", "ranking", "version", "gate"),
     *("challenger", "champion", "reference", "anchor", "baseline", "slate", "witness"),
 )
 
@@ -384,9 +395,12 @@ CONCEPTS = (
 def test_the_concepts_are_defined_once_in_two_sentences_each_below_a_picture() -> None:
     text = read("docs/concepts.md")
     (picture,) = re.findall(r"^```text\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    assert [word for word in CONCEPTS if word not in picture and word != "event"] == []
-    defined = re.findall(r"^\*\*(\w+)\.\*\* (.+?)\n\n", text, re.MULTILINE | re.DOTALL)
+    assert [word for word in CONCEPTS if word not in picture and word not in {"event", "joined ids"}] == []
+    defined = re.findall(r"^\*\*([\w ]+)\.\*\* (.+?)\n\n", text, re.MULTILINE | re.DOTALL)
     assert [word.lower() for word, _ in defined] == list(CONCEPTS)
+    assert len(CONCEPTS) == 15
+    assert text.startswith("# Concepts\n\nFifteen words ")
+    assert "the fifteen words" in read("README.md")
     sentences = {word: len(re.findall(r"[.:)](?= [A-Z]|$)", meaning)) for word, meaning in defined}
     assert {word: count for word, count in sentences.items() if count != 2} == {}
 
@@ -407,6 +421,22 @@ def test_a_page_says_things_in_the_words_of_the_concepts(path: Path) -> None:
     if path.name == "concepts.md":  # it lists the older names
         text = text.partition("## Where these words appear")[0]
     assert [found[0] for found in RETIRED.finditer(text)] == []
+
+
+RIDDLES = re.compile(
+    r"\b(learnt(?!:)|anew|of late|for certain|for ever|roll-backs?|told of|mend(s|ed|ing)?|hence)\b"
+    r"|what is served|(?<![\w.])\.[1-9]"
+)
+"""The same in code, which has more of them to choose from."""
+
+
+def test_code_and_its_texts_say_things_in_these_words_too() -> None:
+    assert [
+        f"{name(path)}:{line} {found[0]}"
+        for path in sources(*PACKAGES, "clients")
+        for line, text in source(path).prose
+        for found in RIDDLES.finditer(re.sub(r"`[^`]*`", "", text))
+    ] == []
 
 
 def test_what_is_out_of_scope_says_why_and_what_to_use_instead() -> None:

@@ -19,10 +19,10 @@ from service import __main__ as serving
 from service.cli import exit_codes
 from service.cli.exit_codes import MEANINGS, OWN, USUAL
 from service.cli.main import app, main
+from service.cli.settings_example import example
 from service.commands import keys, recommend
 from service.http.auth import ROLES, ApiKeys
 from streaming.learner import learner
-from streaming.settings.example import example
 from streaming.settings.loading import Settings, leaves, load_settings
 
 ROOT = Path(__file__).resolve().parents[3]

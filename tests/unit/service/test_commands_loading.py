@@ -43,7 +43,7 @@ for argv in {commands}:
     os.waitpid(child, 0)
     print(os.read(reading, 4096).decode())
 """
-"""Every command begins where `main` is imported, which each would do anew."""
+"""Every command begins where `main` is imported, which each would import again."""
 
 IMPORT = """
 import json, sys

@@ -1,4 +1,4 @@
-"""What a mapping does to values: words of types, the transforms that it declares, JSON in text. Stage 1."""
+"""Transforms values as a mapping says: words of types, its declared transforms, JSON in text. Stage 1."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from models.records.events import EventRules
-from models.records.foreign_values import hashed, text_of
+from models.records.foreign.values import hashed, text_of
 
 NUMBERS: Final = frozenset({"price", "quantity", "rating"})
 IDS: Final = frozenset({"user_id", "item_id", "event_id", "session_id", "request_id"})

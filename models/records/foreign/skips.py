@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from models.records.foreign_values import id_of, is_empty, number_of
-from models.records.paths import MISSING, Line, Path
+from models.records.foreign.paths import MISSING, Line, Path
+from models.records.foreign.values import id_of, is_empty, number_of
 
 ANY: Final = "*"
 """Among the values: every value but one that says no: none at all, an empty list, false, zero, and the same in text."""
@@ -82,7 +82,7 @@ def _says_no(value: object, word: str) -> bool:
 
 
 def _word(value: object) -> str:
-    """A value as it is compared: text in small letters, whole numbers without .0; "" for what is no single value."""
+    """A value as it is compared: text in small letters, whole numbers without `.0`; "" for what is no single value."""
     if isinstance(value, bool):
         return str(value).casefold()
     found = id_of(value)

@@ -17,20 +17,9 @@ import msgspec
 
 from models.records.completions import COMPLETED, DESCRIBING, Mentioned, completion, mask_of
 from models.records.events import Event, EventRules, decode, written
-from models.records.foreign_values import (
-    EXCEL,
-    Notes,
-    Times,
-    Unusable,
-    id_of,
-    number_of,
-    text_of,
-    truth_of,
-)
-from models.records.paths import MISSING, Line, Lists, Path, suffix
-from models.records.rejections import MARK, Rejection, describe, unparsable, unwrapped
-from models.records.skips import skips_of, why_skipped
-from models.records.transforms import (
+from models.records.foreign.paths import MISSING, Line, Lists, Path, suffix
+from models.records.foreign.skips import skips_of, why_skipped
+from models.records.foreign.transforms import (
     IDS,
     NO_EVENT,
     NOTHING,
@@ -42,6 +31,17 @@ from models.records.transforms import (
     tags_of,
     transform,
 )
+from models.records.foreign.values import (
+    EXCEL,
+    Notes,
+    Times,
+    Unusable,
+    id_of,
+    number_of,
+    text_of,
+    truth_of,
+)
+from models.records.rejections import MARK, Rejection, describe, unparsable, unwrapped
 
 FIELDS: Final = (
     "event_type",

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from models.records.foreign_values import is_empty
+from models.records.foreign.values import is_empty
 
 _STEP: Final = re.compile(r"""\.?([^.\[\]"]+)|\["([^"]+)"\]|\[(\d+|\*)\]""")
 _ALTERNATIVES: Final = re.compile(r"""\|(?=(?:[^"]*"[^"]*")*[^"]*$)""")

@@ -160,7 +160,7 @@ def number_of(value: object, decimal: str | None = None) -> object:
     Args:
         value: The value.
         decimal: The decimal separator, "." or ","; None: the one that the text itself shows. Text that shows none, such
-            as 1,005, is not read, nor is 12.000 €: a plain 12.000 is a number, beside a currency it may be thousands.
+            as 1,005, is not read, nor is 12.000 €: a plain 12.000 is a number, next to a currency it may be thousands.
 
     >>> [number_of(text) for text in ("39.90", "6,99", "$1,005.50", "1.005,50 €", "EUR 39.90", "free", "1,005")]
     [39.9, 6.99, 1005.5, 1005.5, 39.9, 'free', '1,005']
