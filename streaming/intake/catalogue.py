@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from models.looking import Look, unhurried
 from models.recommender import Groups, Recommender
 from models.records import ItemFacts
 from streaming.live import TOMBSTONES, Completion, FactChange, removed_items, stored_facts
@@ -37,9 +38,9 @@ class KnownItems:
         self.groups = Groups.of(self.facts.items())
 
     @classmethod
-    def of(cls, store: Store) -> KnownItems:
-        """The items that a store knows. Raises StoreUnavailable."""
-        return cls(stored_facts(store), removed_items(store))
+    def of(cls, store: Store, look: Look = unhurried) -> KnownItems:
+        """The items that a store knows. Raises StoreUnavailable, and what `look` raises after each part of them."""
+        return cls(stored_facts(store, look), removed_items(store))
 
     def take(
         self, recommender: Recommender, changes: Sequence[FactChange], contents: Sequence[bytes | None] | None = None
