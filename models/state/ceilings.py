@@ -85,7 +85,7 @@ class Ceilings:
         return key is not None and keys.full and key not in keys.rows
 
     def room_untouched(self) -> bool:
-        """Make room for a catalogue item. Untouched items give way, touched ones never do; False with too few of them."""
+        """Make room for a catalogue item. Untouched ones give way, touched ones never do; False where they are few."""
         keys = self._state.keys["item"]
         if not keys.full:
             return True
