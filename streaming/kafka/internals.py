@@ -474,9 +474,12 @@ def compressed(batch: Any) -> tuple[int, bytes]:
 
 
 def legacy_records(batch: Any) -> Iterator[tuple[int, int, bytes | None, bytes | None]]:
-    """Offset, time in epoch milliseconds, key and value of each record of a batch in a format before 2."""
+    """Offset, time in epoch milliseconds, key and value of each record of a batch in a format before 2.
+
+    The first format has no times; Kafka then says -1.
+    """
     try:
         for record in batch:
-            yield record.offset, record.timestamp, record.key, record.value
+            yield record.offset, -1 if record.timestamp is None else record.timestamp, record.key, record.value
     except (kafka_errors.KafkaError, AssertionError, struct.error) as error:
         raise ValueError(str(error)) from error

@@ -149,7 +149,7 @@ def test_a_fetch_is_taken_apart_whatever_its_codec(codec):
     assert consumer.position == 7
 
 
-@pytest.mark.parametrize(("magic", "codec"), [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (1, 3)])
+@pytest.mark.parametrize(("magic", "codec"), [(0, 0), (0, 1), (0, 2), (0, 3), (1, 0), (1, 1), (1, 2), (1, 3)])
 def test_records_in_the_formats_of_old_clients_are_read(magic, codec):
     builder = MemoryRecordsBuilder(magic, codec, 1 << 20)
     for number in range(3):
@@ -157,7 +157,9 @@ def test_records_in_the_formats_of_old_clients_are_read(magic, codec):
     builder.close()
     consumer = Consumer()
     consumer.fetched(bytes(builder.buffer()))
-    assert [(r.offset, r.key, r.value) for r in consumer.poll()] == [(n, b"k", b"%d" % n) for n in range(3)]
+    records = consumer.poll()
+    assert [(r.offset, r.key, r.value) for r in records] == [(n, b"k", b"%d" % n) for n in range(3)]
+    assert [r.timestamp for r in records] == [1_000 + n if magic else -1 for n in range(3)]
 
 
 def damaged(data):
