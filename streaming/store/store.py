@@ -20,7 +20,7 @@ from redis.retry import Retry
 
 from streaming.settings import Settings, sentinels
 from streaming.store.commands import Argument
-from streaming.store.connections import connect, connect_async, moved, tls
+from streaming.store.connections import FileLogin, connect, connect_async, moved, tls
 from streaming.store.errors import Kind, StoreUnavailable
 from streaming.store.gate import GateCommands
 from streaming.store.keyspace import Keyspace
@@ -224,14 +224,20 @@ class QuickStore:
 def _options(settings: Settings) -> dict[str, Any]:
     """Login and certificates as arguments of redis-py. Raises OSError, which names the file that cannot be used."""
     section = settings.redis
-    with _named("redis.password_file", section.password_file):
-        connection: dict[str, Any] = {"username": section.username, "password": section.secret()}
-    with _named("redis.sentinel_password_file", section.sentinel_password_file):
-        if sentinels(section.url) is not None:
-            connection |= {
-                "sentinel_username": section.sentinel_username,
-                "sentinel_password": section.sentinel_secret(),
-            }
+
+    def secret() -> str | None:
+        with _named("redis.password_file", section.password_file):
+            return section.secret()
+
+    def sentinel_secret() -> str | None:
+        with _named("redis.sentinel_password_file", section.sentinel_password_file):
+            return section.sentinel_secret()
+
+    named = any(mark in section.url for mark in ("@", "username=", "password="))  # redis-py takes one or the other
+    connection = _login(section.username, secret, in_file=section.password_file is not None and not named)
+    if sentinels(section.url) is not None:
+        theirs = _login(section.sentinel_username, sentinel_secret, in_file=section.sentinel_password_file is not None)
+        connection |= {f"sentinel_{name}": value for name, value in theirs.items()}
     if tls(settings):
         files = {"ssl_ca_certs": section.cafile, "ssl_certfile": section.certfile, "ssl_keyfile": section.keyfile}
         # redis-py opens them at each connection, and its error names no file.
@@ -243,6 +249,14 @@ def _options(settings: Settings) -> dict[str, Any]:
         connection |= {name: str(path) for name, path in files.items() if path is not None}
         connection["ssl_check_hostname"] = section.check_hostname
     return {name: value for name, value in connection.items() if value is not None}
+
+
+def _login(username: str | None, secret: Callable[[], str | None], *, in_file: bool) -> dict[str, Any]:
+    """A login as arguments of redis-py. A password in a file is read now, for its errors, and at each connection."""
+    password = secret()
+    if in_file:
+        return {"credential_provider": FileLogin(username, secret)}
+    return {"username": username, "password": password}
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """A learner waits for Redis, a service does not; passwords come from the settings and are never shown."""
 
+import asyncio
 import os
 import signal
 import threading
@@ -9,7 +10,7 @@ import pytest
 
 from service.local import embedded
 from streaming.settings.loading import load_settings
-from streaming.store.store import Store, StoreUnavailable
+from streaming.store.store import QuickStore, Store, StoreUnavailable
 
 
 @pytest.fixture
@@ -67,6 +68,37 @@ def test_the_password_of_the_settings_opens_redis_and_a_wrong_one_is_named(redis
             store.ping()
         assert caught.value.kind == "auth"
         assert "barley" not in str(caught.value)
+        store.close()
+
+
+def test_a_password_that_is_rotated_counts_at_the_next_connection(redis, tmp_path):
+    """Redis keeps those who are in, so nobody notices until a connection is lost."""
+    file, admin = tmp_path / "password", Store.for_learner(settings_of(redis))
+    file.write_text("\ufefffirst\r\n", encoding="utf-8")
+    admin.call("CONFIG", "SET", "requirepass", "first")
+    settings = settings_of(redis, SLUICEGATE_REDIS__PASSWORD_FILE=str(file))
+    learner, service = Store.for_learner(settings), QuickStore(settings, 5.0)
+
+    async def rotated():
+        assert await service.call("PING")
+        admin.call("CONFIG", "SET", "requirepass", "second")
+        admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        for store in (learner, service):
+            with pytest.raises(StoreUnavailable) as caught:
+                await service.call("PING") if store is service else learner.ping()
+            assert caught.value.kind == "auth"
+        file.write_text("second")
+        assert learner.ping()
+        assert await service.call("PING")
+        file.unlink()
+        admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        with pytest.raises(StoreUnavailable, match="redis.password_file: .* cannot be used"):
+            learner.ping()
+        await service.close()
+
+    learner.ping()
+    asyncio.run(rotated())
+    for store in (learner, admin):
         store.close()
 
 
