@@ -86,13 +86,14 @@ def test_a_password_that_is_rotated_counts_at_the_next_connection(redis, tmp_pat
         for store in (learner, service):
             with pytest.raises(StoreUnavailable) as caught:
                 await service.call("PING") if store is service else learner.ping()
-            assert caught.value.kind == "auth"
+            # A service tries once: it finds its connection gone, and the next one refused.
+            assert caught.value.kind in {"auth", "connection"}
         file.write_text("second")
         assert learner.ping()
         assert await service.call("PING")
         file.unlink()
         admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-        with pytest.raises(StoreUnavailable, match="redis.password_file: .* cannot be used"):
+        with pytest.raises(StoreUnavailable, match=r"redis\.password_file: .* cannot be used"):
             learner.ping()
         await service.close()
 
