@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import Any, TypeAlias
 
+import msgspec
 import numpy as np
 
 from benchmarks.catalogues import Event, grown
@@ -52,6 +53,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "5,000 erasures": full.erasures,
         "5,000 joins": full.joins,
         "5,000 new items put": full.untouched,
+        "5,000 variants sold out": full.sold_out,
         "a slice of a delta after them": lambda: _sliced(full.recommender.state.cut),
         "a slice of a delta of everything": full.everything,
         "a slice of a base": lambda: _sliced(full.recommender.state.full),
@@ -155,6 +157,20 @@ class _Full:
         self.recommender.remove("item", self._some("item", 1))  # there is room for one of them
         changes = [(0, number, f"new {number}", FACTS) for number in self._numbers(BATCH)]
         return lambda: self._known.take(self.recommender, changes)
+
+    def sold_out(self) -> Step:
+        """A batch of a catalogue: products of a hundred variants each, whose variants are sold out together."""
+        items = self._some("item", BATCH)
+        groups = [f"product {number // 100}" for number in range(BATCH)]
+        there, gone = (
+            [
+                (0, number, item, msgspec.structs.replace(FACTS, group_id=group, available=available))
+                for number, (item, group) in enumerate(zip(items, groups, strict=True))
+            ]
+            for available in (True, False)
+        )
+        self._known.take(self.recommender, there)
+        return lambda: self._known.take(self.recommender, gone)
 
     def everything(self) -> Step:
         """The copy that a version takes when every row has changed."""
