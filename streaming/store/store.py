@@ -53,6 +53,8 @@ KINDS_BY_WORD: Final[dict[str, Kind]] = {
     "NOPERM": "auth",
     "NOAUTH": "auth",
     "WRONGPASS": "auth",
+    "DENIED": "auth",  # protected mode: this Redis has no password, and we are on another machine
+    "BUSY": "timeout",  # somebody's script takes long
 }
 
 WRONG_SERVER: Final[frozenset[Kind]] = frozenset({"readonly", "loading"})

@@ -11,6 +11,7 @@ import pytest
 from service.local import embedded
 from streaming.settings.loading import load_settings
 from streaming.store.store import QuickStore, Store, StoreUnavailable
+from tests.conftest import eventually
 
 
 @pytest.fixture
@@ -114,6 +115,32 @@ def test_why_redis_does_not_write_is_named(redis, config, kind):
         store.put_chunk("v1", 0, b"bytes")
     assert caught.value.kind == kind
     store.close()
+
+
+def test_a_redis_that_is_busy_with_somebodys_script_is_late_and_refuses_nothing(redis):
+    store, somebody = (Store.for_learner(settings_of(redis)) for _ in range(2))
+    store.call("CONFIG", "SET", "lua-time-limit", "10")
+
+    def endless():
+        with pytest.raises(StoreUnavailable):
+            somebody.call("EVAL", "while true do end", 0)
+
+    thread = threading.Thread(target=endless)
+    thread.start()
+
+    def kind():
+        try:
+            store.ping()
+        except StoreUnavailable as error:
+            return error.kind
+        return ""
+
+    assert eventually(kind) == "timeout"
+    store.call("SCRIPT", "KILL")
+    thread.join()
+    store.ping()
+    for each in (store, somebody):
+        each.close()
 
 
 def test_a_replica_that_may_not_be_written_to_is_named(redis):
