@@ -118,7 +118,8 @@ def test_why_redis_does_not_write_is_named(redis, config, kind):
 
 
 def test_a_redis_that_is_busy_with_somebodys_script_is_late_and_refuses_nothing(redis):
-    store, somebody = (Store.for_learner(settings_of(redis)) for _ in range(2))
+    store = Store.for_learner(settings_of(redis))
+    somebody = Store(f"redis://{redis.address}/0", "somebody", timeout=60.0, retries=0)
     store.call("CONFIG", "SET", "lua-time-limit", "10")
 
     def endless():
