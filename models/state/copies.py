@@ -67,8 +67,9 @@ def combined(model: State, live: State | None, look: Look = unhurried) -> State:
                 state.add("item", item)
             if number % TOGETHER == 0:
                 look()
-        referred = {column.refers for table in live.schema.tables.values() for column in table.columns} - {None, USER}
-        _copy(live, state, [USER], look, {space: _rows(live, state, space) for space in map(str, referred)})
+        tables = [table for table in live.schema.tables.values() if table.keys == USER]
+        referred = {column.refers for table in tables for column in table.columns if column.refers is not None}
+        _copy(live, state, [USER], look, {space: _rows(live, state, space) for space in referred - {USER}})
     return state
 
 
@@ -77,7 +78,7 @@ def _copy(
     into: State,
     spaces: Collection[str],
     look: Look = unhurried,
-    places: Mapping[str | None, Array] = MappingProxyType({}),
+    places: Mapping[str, Array] = MappingProxyType({}),
 ) -> None:
     """Copy ids of some spaces, and all rows of their tables, to a state that has none of them.
 
@@ -98,7 +99,7 @@ def _copy(
         rows = source.keys[data.table.keys].capacity * data.table.width
         for column in data.table.columns:
             values, target = data.columns[column.name][:rows], into.tables[name].columns[column.name]
-            place = places.get(column.refers)
+            place = places.get(column.refers or "")
             for part in slices(rows, values.nbytes):
                 if place is None:
                     copy_rows(target[part], values[part])
