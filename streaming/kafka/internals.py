@@ -433,7 +433,8 @@ def decode_fetches(consumer: Any, decode: Callable[[Any, Any], Iterable[tuple[in
             """Whether a batch ends a transaction, or belongs to one that was aborted."""
             if batch.has_producer_id():
                 self._consume_aborted_transactions_up_to(batch.last_offset)
-                if self._contains_abort_marker(batch):
+                # Compaction leaves the last batch of a producer, also that of a marker, without its record.
+                if batch.records_count and self._contains_abort_marker(batch):
                     self.aborted_producer_ids.discard(batch.producer_id)
                 elif self._is_batch_aborted(batch):
                     return True
