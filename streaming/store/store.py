@@ -5,6 +5,7 @@ The client may send a command again after a lost answer, so every command here h
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +31,10 @@ from streaming.store.scripts import script
 LEARNER_RETRIES: Final = 3
 SERVICE_RETRIES: Final = 1
 """Times that a command is sent again."""
+
+AT_ONCE: Final = 64
+"""Reads on the event loop at once, each on a connection of its own; others wait for their turn. redis-py refuses more
+than 100, and a burst of requests would look like an outage."""
 
 KINDS_BY_ERROR: Final[tuple[tuple[type[Exception], Kind], ...]] = (
     (redis.exceptions.TimeoutError, "timeout"),
@@ -194,6 +199,7 @@ class QuickStore:
 
     def __init__(self, settings: Settings, timeout: float) -> None:
         self.key = Keyspace(settings.namespace)
+        self._turn = asyncio.Semaphore(AT_ONCE)
         self._client: Any = connect_async(
             settings.redis.url,
             socket_timeout=timeout,
@@ -206,17 +212,19 @@ class QuickStore:
 
     async def call(self, *command: Argument) -> Any:
         """Run one plain command and return its answer. Raises StoreUnavailable."""
-        with named_errors():
-            return await self._client.execute_command(*command)
+        async with self._turn:
+            with named_errors():
+                return await self._client.execute_command(*command)
 
     async def calls(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """Run several plain commands in one round trip, not as a transaction. Raises StoreUnavailable."""
-        with named_errors():
-            pipeline = self._client.pipeline(transaction=False)
-            for command in commands:
-                pipeline.execute_command(*command)
-            answers: list[Any] = await pipeline.execute()
-            return answers
+        async with self._turn:
+            with named_errors():
+                pipeline = self._client.pipeline(transaction=False)
+                for command in commands:
+                    pipeline.execute_command(*command)
+                answers: list[Any] = await pipeline.execute()
+                return answers
 
     async def close(self) -> None:
         """Close every connection."""

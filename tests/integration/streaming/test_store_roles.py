@@ -43,6 +43,19 @@ def test_a_service_gives_up_on_a_silent_redis_within_a_second(redis):
     store.close()
 
 
+def test_a_burst_of_reads_waits_for_connections_and_none_is_refused(redis):
+    """redis-py opens 100 at most, and the next read would be told as an outage: all users without a history."""
+
+    async def burst():
+        store = QuickStore(settings_of(redis), 60.0)
+        answers = await asyncio.gather(*(store.calls([("PING",), ("GET", "x")]) for _ in range(300)))
+        assert answers == [[True, None]] * 300
+        assert all(await asyncio.gather(*(store.call("PING") for _ in range(300))))
+        await store.close()
+
+    asyncio.run(burst())
+
+
 def test_a_learner_waits_for_a_slow_redis(redis):
     store = Store.for_learner(settings_of(redis))
     store.ping()
