@@ -39,5 +39,5 @@ def test_a_number_that_no_field_can_hold_is_told_in_words(number: str) -> None:
         lambda: decode_query(f"price_min={number}".encode(), Ask),
         lambda: decode_body(f'{{"price_min":{number}}}'.encode(), Ask),
     ):
-        with pytest.raises(Problem, match=r"(a number of at most 64 bits, found a larger one|<= 1000000000000)"):
+        with pytest.raises(Problem, match="a number of at most 64 bits, found a larger one"):
             decoded()
