@@ -16,8 +16,8 @@ class Groups:
     """The group of each item that has one, and the items of each group.
 
     >>> groups = Groups()
-    >>> for item in ("tea-red", "tea-blue"):
-    ...     groups.put(item, "tea")
+    >>> [groups.put(item, "tea") for item in ("tea-red", "tea-blue")]
+    [True, True]
     >>> groups.kin("tea-blue"), groups.kin("cup")
     (['tea-red'], [])
     """
@@ -40,11 +40,11 @@ class Groups:
     def __bool__(self) -> bool:
         return bool(self._group_of)
 
-    def put(self, item_id: str, group: str | None) -> None:
-        """Set the group of an item; None takes it out of its group."""
+    def put(self, item_id: str, group: str | None) -> bool:
+        """Set the group of an item; None takes it out of its group. Whether that changed anything."""
         before = self._group_of.get(item_id)
         if before == group:
-            return
+            return False
         if before is not None:
             del self._group_of[item_id]
             members = self._members[before]
@@ -54,6 +54,7 @@ class Groups:
         if group is not None:
             self._group_of[item_id] = group
             self._members.setdefault(group, {})[item_id] = None
+        return True
 
     def kin(self, item_id: str) -> list[str]:
         """The other items of its group, the first MOST_KIN; [] without a group."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from models.arrays import Array
+from models.looking import Look, unhurried
 from models.snapshot.chunks import Damaged, Part
 from models.state import MODEL, Changes, Column, Schema, Table, TableChanges
 
@@ -52,13 +53,14 @@ def check_layout(parts: Sequence[Part], schema: Schema) -> None:
             raise Incompatible(f"rows of {part.name}", f"{part.width} a {part.keys}", f"{table.width} a {table.keys}")
 
 
-def conform(changes: Changes, schema: Schema, counts: Mapping[str, int]) -> Changes:
+def conform(changes: Changes, schema: Schema, counts: Mapping[str, int], look: Look = unhurried) -> Changes:
     """Keep what the schema declares, and check every row, reference and number.
 
     Args:
         changes: What the version carries.
         schema: The declared tables.
         counts: Rows handed out in each key space.
+        look: Called after each table.
 
     Returns:
         Changes to declared tables only, with every row and reference inside the rows handed out and every number
@@ -81,10 +83,11 @@ def conform(changes: Changes, schema: Schema, counts: Mapping[str, int]) -> Chan
             table = schema.tables[name]
             _within(name, rows.rows, 0, capacity.get(table.keys, 0) * table.width)
             tables[name] = TableChanges(rows.rows, dict(_columns(table, rows, capacity)))
+            look()
     result = changes._replace(keys=keys, tables=tables)
     if changes.base:
         _check_keys(result, schema, capacity)
-    bad = result.not_finite()
+    bad = result.not_finite(look)
     if bad:
         raise Damaged(f"NaN or infinity in {', '.join(bad)}")
     return result

@@ -9,6 +9,7 @@ import numpy as np
 
 from models.arrays import Array
 from models.ledger import Join
+from models.looking import Look, unhurried
 from models.snapshot.chunks import ROWS, Damaged, Part, read
 from models.snapshot.compatibility import TooNew, check_layout, conform
 from models.snapshot.manifest import Manifest
@@ -30,7 +31,11 @@ class Decoded(NamedTuple):
 
 
 def decode(
-    manifest: Manifest, chunks: Sequence[bytes], schema: Schema, migrations: Mapping[int, Migration] = MIGRATIONS
+    manifest: Manifest,
+    chunks: Sequence[bytes],
+    schema: Schema,
+    migrations: Mapping[int, Migration] = MIGRATIONS,
+    look: Look = unhurried,
 ) -> Decoded:
     """Decode chunks of a version.
 
@@ -39,6 +44,7 @@ def decode(
         chunks: All chunks of the version, or only the served ones.
         schema: The declared tables.
         migrations: Steps from each older schema to the next.
+        look: Called after each column.
 
     Raises:
         Damaged: When the bytes are not those that were written.
@@ -48,9 +54,9 @@ def decode(
     if manifest.schema_version > schema.version:
         raise TooNew(manifest.schema_version, schema.version)
     parts = [part for data in chunks for part in read(data)]
-    keys = {name: _keys(name, found) for name, found in _grouped(parts, "keys").items()}
+    keys = {name: _keys(name, found, look) for name, found in _grouped(parts, "keys").items()}
     free = {name: _joined(found, "rows") for name, found in _grouped(parts, "free").items()}
-    tables = {name: _table(name, found) for name, found in _grouped(parts, "table").items()}
+    tables = {name: _table(name, found, look) for name, found in _grouped(parts, "table").items()}
     with_free = {name: part._replace(free=free.get(name, part.free)) for name, part in keys.items()}
     changes = Changes(manifest.kind == "base", with_free, tables)
     for version in range(manifest.schema_version, schema.version):
@@ -60,7 +66,7 @@ def decode(
         check_layout(parts, schema)
     arrivals = _arrivals(_grouped(parts, "arrivals").get("arrivals", []), manifest)
     joins = _joins(_grouped(parts, "identities").get("identities", []))
-    return Decoded(conform(changes, schema, manifest.counts), *arrivals, joins)
+    return Decoded(conform(changes, schema, manifest.counts, look), *arrivals, joins)
 
 
 def _grouped(parts: Sequence[Part], kind: str) -> dict[str, list[Part]]:
@@ -112,9 +118,12 @@ def _one_run(parts: Sequence[Part], lengths: Sequence[int]) -> range | None:
     return range(start, end)
 
 
-def _table(name: str, parts: Sequence[Part]) -> TableChanges:
+def _table(name: str, parts: Sequence[Part], look: Look) -> TableChanges:
     columns = [column for column in parts[0].arrays if column != ROWS]
-    joined = {column: _joined(parts, column) for column in columns}
+    joined = {}
+    for column in columns:
+        joined[column] = _joined(parts, column)
+        look()
     lengths = []
     for part in parts:
         found = {len(array) for array in part.arrays.values() if array.ndim}
@@ -124,8 +133,9 @@ def _table(name: str, parts: Sequence[Part]) -> TableChanges:
     return TableChanges(_row_numbers(name, parts, lengths), joined)
 
 
-def _keys(name: str, parts: Sequence[Part]) -> KeyChanges:
+def _keys(name: str, parts: Sequence[Part], look: Look) -> KeyChanges:
     ids, lengths = _ids(name, parts)
+    look()
     used = [key for key in ids if key]
     if len(set(used)) != len(used):
         raise Damaged(f"keys {name}: an id has two rows")

@@ -1,7 +1,7 @@
 """Holds all learned state: declared tables of arrays, ids and their rows, ceilings, copies. It learns nothing."""
 
 from models.state.ceilings import Ceilings, Limits
-from models.state.copies import combined, copied, duplicate
+from models.state.copies import combined, duplicate
 from models.state.keys import KeyChanges
 from models.state.merges import Merge
 from models.state.priors import first_curvature, set_priors
@@ -23,7 +23,6 @@ __all__ = [
     "Table",
     "TableChanges",
     "combined",
-    "copied",
     "duplicate",
     "first_curvature",
     "set_priors",

@@ -24,6 +24,10 @@ CHUNK = 16
 CELLS = 4
 """Cells of the sketch that count an item: the least of them counts."""
 
+FEW = 1024
+"""One over the share of a ceiling that untouched items must have before they make room for other untouched ones. Where
+there is one, each new item of a catalogue would evict the one before it, and sweep every reference for that."""
+
 LONGEST_WAIT = 255
 """Largest `admit_after`: what a byte of the sketch can count."""
 
@@ -81,12 +85,12 @@ class Ceilings:
         return key is not None and keys.full and key not in keys.rows
 
     def room_untouched(self) -> bool:
-        """Make room for a catalogue item. Untouched items give way, touched ones never do; False when none can."""
+        """Make room for a catalogue item. Untouched ones give way, touched ones never do; False where they are few."""
         keys = self._state.keys["item"]
         if not keys.full:
             return True
         listed = np.flatnonzero(self._state.tables["item_fresh"].columns["listed"][: keys.capacity]).astype(np.int32)
-        if not listed.size:
+        if listed.size < max(1, keys.space.ceiling // FEW):
             return False
         self._release_first("item", listed)
         return True

@@ -1,22 +1,23 @@
-"""Copies states: one whole, its contents, or one assembled from the model of one and the users of another. Stage 7."""
+"""Copies states: one whole, or one assembled from the model of one and the users of another. Stage 7."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 
 from models.arrays import Array
-from models.state.keys import KeyChanges
-from models.state.state import Changes, State, TableChanges
-from models.state.table_data import copy_rows
+from models.looking import Look, unhurried
+from models.state.state import State
+from models.state.table_data import copy_rows, slices
 from models.state.tables import MODEL
 
 USER: Final = "user"
 
-SLICE: Final = 64 << 20
-"""Bytes of a column copied between two questions whether to go on: some tens of milliseconds."""
+TOGETHER: Final = 1_000
+"""Items that get a row between two looks."""
 
 
 def duplicate(state: State) -> State:
@@ -35,46 +36,11 @@ def duplicate(state: State) -> State:
     """
     ceilings = {name: keys.space.ceiling for name, keys in state.keys.items()}
     twin = State(state.schema, ceilings, served_only=state.served_only)
-    for name, keys in state.keys.items():
-        if name != MODEL:
-            twin.keys[name].take_over(keys)
-            twin.reserve(name)
-    for name, data in state.tables.items():
-        rows = state.keys[data.table.keys].capacity * data.table.width
-        for column, values in data.columns.items():
-            copy_rows(twin.tables[name].columns[column], values[:rows])
+    _copy(state, twin, list(state.keys))
     return twin
 
 
-def copied(state: State, stopped: Callable[[], bool]) -> Changes | None:
-    """Copies of everything, as `State.full` makes them; None as soon as `stopped`, asked after each slice, says so.
-
-    Other threads go on meanwhile.
-
-    >>> from models.recommender.recommender import new_state
-    >>> state = new_state()
-    >>> _ = state.add("item", "mug")
-    >>> found = copied(state, lambda: False)
-    >>> found.keys["item"].ids, copied(state, lambda: True) is None
-    (['mug'], True)
-    """
-    keys = {name: space.everything() for name, space in state.keys.items() if name != MODEL}
-    tables = {}
-    for name, data in state.tables.items():
-        rows = state.keys[data.table.keys].capacity * data.table.width
-        columns = {}
-        for column, values in data.columns.items():
-            columns[column] = target = np.empty_like(values[:rows])
-            step = max(1, SLICE * rows // max(target.nbytes, 1))
-            for start in range(0, rows, step):
-                copy_rows(target[start : start + step], values[start : min(start + step, rows)])
-                if stopped():
-                    return None
-        tables[name] = TableChanges(np.arange(rows, dtype=np.int32), columns)
-    return Changes(True, keys, tables)
-
-
-def combined(model: State, live: State | None) -> State:
+def combined(model: State, live: State | None, look: Look = unhurried) -> State:
     """A new state from the model of one and the users of another.
 
     Items that only `live` knows get a row while the ceiling leaves room. Neither state is changed; for a moment all
@@ -83,6 +49,7 @@ def combined(model: State, live: State | None) -> State:
     Args:
         model: Gives everything but users.
         live: Gives the users; None for a state without users.
+        look: Called after each slice.
 
     >>> from models.recommender.recommender import new_state
     >>> one, other = new_state(), new_state()
@@ -93,30 +60,52 @@ def combined(model: State, live: State | None) -> State:
     """
     ceilings = {name: keys.space.ceiling for name, keys in model.keys.items()}
     state = State(model.schema, ceilings)
-    whole = model.full()
-    of_users = {name for name, data in model.tables.items() if data.table.keys == USER}
-    keys = {name: changes for name, changes in whole.keys.items() if name != USER}
-    state.apply(Changes(True, keys, {name: part for name, part in whole.tables.items() if name not in of_users}))
+    _copy(model, state, [name for name in model.keys if name != USER], look)
     if live is not None:
-        for item in live.keys["item"].rows:
+        for number, item in enumerate(live.keys["item"].rows):
             if item not in state.keys["item"].rows and not state.keys["item"].full:
                 state.add("item", item)
-        state.apply(_users(live, state))
+            if number % TOGETHER == 0:
+                look()
+        tables = [table for table in live.schema.tables.values() if table.keys == USER]
+        referred = {column.refers for table in tables for column in table.columns if column.refers is not None}
+        _copy(live, state, [USER], look, {space: _rows(live, state, space) for space in referred - {USER}})
     return state
 
 
-def _users(live: State, into: State) -> Changes:
-    keys: dict[str, KeyChanges] = {USER: live.keys[USER].everything()}
-    tables = {}
-    for name, data in live.tables.items():
-        if data.table.keys == USER:
-            rows = live.keys[USER].capacity * data.table.width
-            columns = data.read(slice(0, rows))
-            for column in data.table.columns:
-                if column.refers is not None:
-                    columns[column.name] = _rows(live, into, column.refers)[columns[column.name]]
-            tables[name] = TableChanges(np.arange(rows, dtype=np.int32), columns)
-    return Changes(True, keys, tables)
+def _copy(
+    source: State,
+    into: State,
+    spaces: Collection[str],
+    look: Look = unhurried,
+    places: Mapping[str, Array] = MappingProxyType({}),
+) -> None:
+    """Copy ids of some spaces, and all rows of their tables, to a state that has none of them.
+
+    Args:
+        source: Stays as it is.
+        into: Gets the same rows.
+        spaces: Names of the spaces.
+        look: Called after each slice.
+        places: The row in `into` of each row of other spaces, where references lead elsewhere.
+    """
+    for name in spaces:
+        if name != MODEL:
+            into.keys[name].take_over(source.keys[name], look)
+            into.reserve(name, look)
+    for name, data in source.tables.items():
+        if data.table.keys not in spaces:
+            continue
+        rows = source.keys[data.table.keys].capacity * data.table.width
+        for column in data.table.columns:
+            values, target = data.columns[column.name][:rows], into.tables[name].columns[column.name]
+            place = places.get(column.refers or "")
+            for part in slices(rows, values.nbytes):
+                if place is None:
+                    copy_rows(target[part], values[part])
+                else:
+                    target[part] = place[values[part]]
+                look()
 
 
 def _rows(live: State, into: State, space: str) -> Array:
@@ -126,4 +115,4 @@ def _rows(live: State, into: State, space: str) -> Array:
     return np.array([*found, -1], np.int32)
 
 
-__all__ = ["combined", "copied", "duplicate"]
+__all__ = ["combined", "duplicate"]

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from models.arrays import Array, unbroken
+from models.looking import Look, unhurried
 from models.state.index import Index
 from models.state.tables import Space
 
@@ -92,8 +93,12 @@ class Keys:
     def take_changes(self) -> KeyChanges:
         """The rows whose id changed since the last call, in row order."""
         changes = self.changes()
-        self._changed = {}
+        self.forget_changes()
         return changes
+
+    def forget_changes(self) -> None:
+        """Note no row as changed."""
+        self._changed = {}
 
     def changes(self) -> KeyChanges:
         """The rows whose id changed since they were last taken, in row order; they stay noted as changed."""
@@ -133,7 +138,7 @@ class Keys:
             new = [key for key in changes.ids if key]
             self.index.put(new, [self.rows[key] for key in new])
 
-    def take_over(self, other: Keys) -> None:
+    def take_over(self, other: Keys, look: Look = unhurried) -> None:
         """Become a copy of another space, from an empty one: some ids at a time, so that other threads go on."""
         for start in range(0, len(other.ids), TOGETHER):
             ids = other.ids[start : start + TOGETHER]
@@ -142,6 +147,7 @@ class Keys:
             self.rows.update(used)
             if self.index is not None:
                 self.index.put([*used], [*used.values()])
+            look()
         self._free = other._free.copy()
 
     def _append(self, changes: KeyChanges) -> bool:

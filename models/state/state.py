@@ -11,6 +11,7 @@ import numpy as np
 from models.arrays import Array
 from models.kernels.core.lending import Lent, lend
 from models.kernels.core.sweep import sweep
+from models.looking import Look, unhurried
 from models.state.keys import KeyChanges, Keys
 from models.state.table_data import TableData, write_rows
 from models.state.tables import MODEL, Schema
@@ -33,14 +34,15 @@ class Changes(NamedTuple):
     keys: dict[str, KeyChanges]
     tables: dict[str, TableChanges]
 
-    def not_finite(self) -> list[str]:
+    def not_finite(self, look: Look = unhurried) -> list[str]:
         """The columns, as "table.column", that hold a NaN or an infinity."""
-        return [
-            f"{table}.{name}"
-            for table, changes in self.tables.items()
-            for name, values in changes.columns.items()
-            if values.dtype.kind == "f" and not np.isfinite(values).all()
-        ]
+        found = []
+        for table, changes in self.tables.items():
+            for name, values in changes.columns.items():
+                if values.dtype.kind == "f" and not np.isfinite(values).all():
+                    found.append(f"{table}.{name}")
+                look()
+        return found
 
 
 class State:
@@ -78,7 +80,7 @@ class State:
         self.reserve(space)
         return row
 
-    def reserve(self, space: str) -> None:
+    def reserve(self, space: str, look: Look = unhurried) -> None:
         """Make every table of the space large enough for all rows handed out."""
         capacity = self.keys[space].capacity
         for data in self.tables.values():
@@ -87,6 +89,7 @@ class State:
                 ceiling = self.keys[space].space.ceiling * data.table.width
                 data.grow(max(needed, min(int(needed * GROWTH) + 64, ceiling)))
                 self._views = self._lent = None
+                look()
 
     def remove(self, space: str, keys: Iterable[str]) -> Array:
         """Remove every reference to `keys`, free their rows and set them to defaults. Returns the rows."""
@@ -155,22 +158,31 @@ class State:
         ]
         return cast("Any", self.schema.classes[name])(*members)
 
-    def cut(self) -> Changes:
-        """Copies of all changes since the last cut. Clears their marks."""
-        keys = {name: space.take_changes() for name, space in self.keys.items() if name != MODEL}
-        tables = {}
-        for name, data in self.tables.items():
-            rows = data.take_touched()
-            tables[name] = TableChanges(rows, data.read(rows))
-        return Changes(False, keys, tables)
+    def cut(self, look: Look = unhurried) -> Changes:
+        """Copies of all changes since the last cut. Clears their marks, unless a look leaves it half done."""
+        changes = self.changed(look)
+        self.forget_changes()
+        return changes
 
-    def changed(self) -> Changes:
+    def forget_changes(self) -> None:
+        """Clear the marks of all changes, as after a copy of everything."""
+        for space in self.keys.values():
+            space.forget_changes()
+        for data in self.tables.values():
+            data.marks.clear()
+
+    def changed(self, look: Look = unhurried) -> Changes:
         """Copies of all changes since the last cut; marks stay as they are."""
-        keys = {name: space.changes() for name, space in self.keys.items() if name != MODEL}
+        keys = {}
+        for name, space in self.keys.items():
+            if name != MODEL:
+                keys[name] = space.changes()
+                look()
         tables = {}
         for name, data in self.tables.items():
             rows = data.marks.rows()
-            tables[name] = TableChanges(rows, data.read(rows))
+            look()
+            tables[name] = TableChanges(rows, data.read(rows, look))
         return Changes(False, keys, tables)
 
     def withdraw(self, space: str, rows: Array, capacity: int) -> None:
@@ -181,28 +193,37 @@ class State:
         self._clear(space, rows)
         self.keys[space].withdraw(rows, capacity)
 
-    def full(self) -> Changes:
+    def full(self, look: Look = unhurried) -> Changes:
         """Copies of everything; marks stay as they are."""
-        keys = {name: space.everything() for name, space in self.keys.items() if name != MODEL}
+        keys = {}
+        for name, space in self.keys.items():
+            if name != MODEL:
+                keys[name] = space.everything()
+                look()
         tables = {}
         for name, data in self.tables.items():
             rows = self.keys[data.table.keys].capacity * data.table.width
-            tables[name] = TableChanges(np.arange(rows, dtype=np.int32), data.read(slice(0, rows)))
+            tables[name] = TableChanges(np.arange(rows, dtype=np.int32), data.read(slice(0, rows), look))
         return Changes(True, keys, tables)
 
-    def apply(self, changes: Changes) -> None:
-        """Take over the cuts of another state, in their order. Skips tables that this state does not have."""
+    def apply(self, changes: Changes, look: Look = unhurried) -> None:
+        """Take over the cuts of another state, in their order. Skips tables that this state does not have.
+
+        A look that leaves it half done leaves the state so.
+        """
         for name, fresh in changes.keys.items():
             if name in self.keys:
                 known = self.keys[name].capacity
                 self.keys[name].put(fresh)
-                self.reserve(name)
+                look()
+                self.reserve(name, look)
                 # Rows after the last one hold the defaults already; of a base all are.
                 self._clear(name, fresh.rows[: np.searchsorted(fresh.rows, known)])
         for name, part in changes.tables.items():
             if name in self.tables:
                 for column, values in part.columns.items():
                     write_rows(self.tables[name].columns[column], part.rows, values)
+                    look()
 
     def nbytes(self) -> int:
         """Bytes allocated for tables and indexes; ids do not count."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import mmap
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from models.arrays import Array, unbroken
 from models.kernels.core.scatter import scatter
+from models.looking import Look, unhurried
 from models.state.marks import Marks
 from models.state.tables import Column, Table
 
@@ -26,6 +28,9 @@ come from the heap, where a large array would leave a hole. If far lower, each s
 
 COPIED: Final = 1 << 20
 """Bytes copied before another thread may have the interpreter: some 0.3 ms."""
+
+SLICE: Final = 16 << 20
+"""Bytes of a column copied between two looks: some ten milliseconds."""
 
 
 class TableData:
@@ -59,14 +64,11 @@ class TableData:
         """Remember that `rows` changed, from Python."""
         self.marks.add(rows)
 
-    def take_touched(self) -> Array:
-        """The rows marked since the last call, ascending; their marks are cleared."""
-        return self.marks.take()
-
-    def read(self, rows: Array | slice) -> dict[str, Array]:
-        """Copies of those rows, column by column."""
-        whole = isinstance(rows, slice)  # numpy makes no copy of a slice by itself
-        return {name: values[rows].copy() if whole else values[rows] for name, values in self.columns.items()}
+    def read(self, rows: Array | slice, look: Look = unhurried) -> dict[str, Array]:
+        """Copies of those rows, column by column and slice by slice, so that other threads go on meanwhile."""
+        if isinstance(rows, slice):
+            return {name: _copied(values[rows], look) for name, values in self.columns.items()}
+        return {name: _gathered(values, rows, look) for name, values in self.columns.items()}
 
     def clear(self, rows: Array) -> None:
         """Set rows to the columns' defaults."""
@@ -104,6 +106,32 @@ def copy_rows(target: Array, values: Array) -> None:
         target[start : min(start + step, len(values))] = values[start : start + step]
 
 
+def slices(rows: int, nbytes: int) -> Iterator[slice]:
+    """Those parts of so many rows, which have so many bytes, that are copied between two looks.
+
+    >>> list(slices(5, 3 * SLICE))
+    [slice(0, 1, None), slice(1, 2, None), slice(2, 3, None), slice(3, 4, None), slice(4, 5, None)]
+    """
+    step = max(1, SLICE * rows // max(nbytes, 1))
+    return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
+
+
+def _copied(values: Array, look: Look) -> Array:
+    target = np.empty_like(values)
+    for part in slices(len(values), values.nbytes):
+        copy_rows(target[part], values[part])
+        look()
+    return target
+
+
+def _gathered(values: Array, rows: Array, look: Look) -> Array:
+    target = np.empty((len(rows), *values.shape[1:]), values.dtype)
+    for part in slices(len(rows), target.nbytes):
+        np.take(values, rows[part], axis=0, out=target[part], mode="clip")  # other modes copy once more
+        look()
+    return target
+
+
 def write_rows(target: Array, rows: Array, values: Array) -> None:
     """target[rows] = values. Releases the interpreter lock where there is much to copy."""
     if len(rows) < FEW_ROWS or not target.flags.c_contiguous:
@@ -123,4 +151,4 @@ def _fixed(array: Array) -> Array:
     return view
 
 
-__all__ = ["TableData", "copy_rows", "write_rows"]
+__all__ = ["TableData", "copy_rows", "slices", "write_rows"]

@@ -102,7 +102,10 @@ class ApiKeys:
             return []
         self._stamp = _stamp(self._file)
         try:
-            lines = self._file.read_text(encoding="utf-8").splitlines()
+            if self._stamp is not None and not self._file.is_file():
+                # To read a pipe would wait for somebody who writes, and no request would be answered meanwhile.
+                raise BadKeys(f"cannot read the key file {self._file}: it is no file")
+            lines = self._file.read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise BadKeys(f"cannot read the key file {self._file}: {error}") from error
         stripped = (line.split("#", 1)[0].strip() for line in lines)
@@ -193,9 +196,17 @@ def _stamp(file: Path) -> _Stamp | None:
 def _key(headers: Mapping[str, str]) -> str:
     key = headers.get("x-api-key", "")
     if key:
-        return key
+        return _text(key)
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
+    return _text(token.strip()) if scheme.lower() == "bearer" else ""
+
+
+def _text(header: str) -> str:
+    """A header as it was sent: the server reads each byte as one character, and keys are UTF-8."""
+    try:
+        return header.encode("latin-1").decode()
+    except UnicodeError:
+        return header
 
 
 __all__ = ["ROLES", "ApiKeys", "BadKeys", "Caller", "digest"]

@@ -199,6 +199,8 @@ def _misfit(message: str, kind: Any, root: str = "$") -> Problem:
     if expected.startswith("Invalid enum value "):
         choices = choices_of(kind)[path.rpartition(".")[2].partition("[")[0]]
         return invalid(path, f"one of {', '.join(choices)}", expected.removeprefix("Invalid enum value "))
+    if "out of range" in expected:
+        return invalid(path, "a number of at most 64 bits", "a larger one")
     return invalid(path, expected.replace("`", ""), found.replace("`", "") or "a value outside of that")
 
 

@@ -58,7 +58,7 @@ def proof_of(secret: bytes, anonymous_id: str, user_id: str) -> str:
 
 def _secret(file: Path) -> bytes:
     try:
-        found = file.read_text(encoding="utf-8").split("\n", 1)[0].strip()
+        found = file.read_text(encoding="utf-8-sig").split("\n", 1)[0].strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
         raise OSError(f"service.identify_secret_file: {file} cannot be used: {reason}") from error

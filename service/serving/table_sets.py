@@ -211,7 +211,7 @@ class TableSets:
         return rest
 
     def _load(self, version: str, or_older: bool) -> TableSet:
-        loaded = versions.load(self._store, version, self._schema, served_only=True, between=self._breath())
+        loaded = versions.load(self._store, version, self._schema, served_only=True, look=self._breath())
         if loaded is None or (loaded.manifest.id != version and not or_older):
             raise Damaged("; ".join(loaded.skipped.values()) if loaded is not None else f"no version {version}")
         return TableSet(loaded.state, loaded.manifest)

@@ -15,11 +15,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-import msgspec
-
 from models.ledger import Admission, Progress, Receipt
+from models.looking import Interrupted, Look, asking, unhurried
 from models.snapshot import Manifest, NotFinite
-from models.state import Schema, State
+from models.state import Changes, Schema, State
 from streaming.checkpoint.ancestry import Ancestry, mark_again
 from streaming.checkpoint.collection import VersionIndex
 from streaming.checkpoint.compaction import Compactor
@@ -30,9 +29,7 @@ from streaming.checkpoint.writer import (
     Silent,
     VersionWriter,
     base_of,
-    clear_marks,
     take,
-    take_base,
     with_erasures,
 )
 from streaming.store import Fenced, Lease, MissingChunk, Stale, Store, StoreUnavailable, WrongParent
@@ -67,7 +64,7 @@ class Checkpointer:
         on_committed: Called with each committed version, on the uploading thread.
         hooks: Observes phases, versions and failures.
         failpoint: Called with the name of each step, for crash tests.
-        stopped: Whether the process is to end. A base that is being copied beside a delta is given up then.
+        stopped: Whether the process is to end. A copy that is being made is given up then, but for the last version.
         clock: Monotonic seconds.
         wall: Epoch seconds.
 
@@ -94,7 +91,8 @@ class Checkpointer:
         self._store, self._lease, self._schema = store, lease, schema
         self._on_committed, self._failpoint = on_committed, failpoint
         self._hooks = hooks or Silent()
-        self._clock, self._wall, self._stopped = clock, wall, stopped
+        self._clock, self._wall = clock, wall
+        self._look_at_stop = asking(stopped, "the process is to end")
         self.last: Manifest | None = None
         self.fenced = False
         self._writer = VersionWriter(store, lease, schema, self._hooks, failpoint, clock)
@@ -145,7 +143,8 @@ class Checkpointer:
             force: Cut although the pause after a slow upload is not over, for the last version before the end.
 
         Returns:
-            False when nothing is new or the time has not come; nothing was copied then.
+            False when nothing is new, when the time has not come, and when the process is to end: the copy is given up
+            then, and what changed stays marked for the last version.
         """
         started = self._clock()
         if self.busy or self.fenced or (started < self._not_before and not force):
@@ -154,24 +153,28 @@ class Checkpointer:
         # All of it, not a count: after a log was replaced or shortened, equal counts may stand for other records.
         if parent is not None and progress == parent.progress and not self.bases.owed(started):
             return False
+        lost = self._lost(state, parent) if parent is not None else []
+        # The last version, and one that takes the place of lost ones, is never given up.
+        changes = self._changes(state, parent, unhurried if force or lost else self._look_at_stop)
+        if changes is None:
+            return False
         carried = evidence() | ({} if parent is not None else for_bases())
-        draft = self._draft(parent, progress.copy(), carried, served_by)
+        draft = self._draft(parent, progress.copy(), carried, served_by, lost)
         draft = with_erasures(draft, parent, admission.erasures, receipts)
-        if parent is not None:
-            draft = msgspec.structs.replace(draft, replaces=self._lost(state, parent))
-        job = take(state, draft, admission, parent.progress if parent else None)
+        job = take(state, draft, admission, parent.progress if parent else None, changes)
         self._rebase = False
         if parent is None:
-            clear_marks(state)
+            state.forget_changes()
             self._ancestry.restart(job.manifest)
         else:
             self._ancestry.add(job.manifest, job.changes)
         if parent is not None and self.bases.due(started):
-            base = base_of(job.manifest, admission.erasures)
-            base.evidence = base.evidence | for_bases()
-            taken = take_base(state, base, admission, self._stopped)
-            if taken is not None:
-                self.bases.offer(taken)
+            # Nobody needs it when the process is to end: the delta has the same.
+            whole = self._changes(state, None, self._look_at_stop)
+            if whole is not None:
+                base = base_of(job.manifest, admission.erasures)
+                base.evidence = base.evidence | for_bases()
+                self.bases.offer(take(state, base, admission, None, whole))
         self._hooks.phase("cut", self._clock() - started)
         with self._changed:
             self._job, self._written = job, False
@@ -196,7 +199,22 @@ class Checkpointer:
         self.bases.close(timeout)
         self._thread.join(timeout)
 
-    def _draft(self, parent: Manifest | None, progress: Progress, evidence: dict[str, Any], served_by: str) -> Manifest:
+    @staticmethod
+    def _changes(state: State, parent: Manifest | None, look: Look) -> Changes | None:
+        """Copies of what changed, of everything without a parent; None as soon as the look says to give up."""
+        try:
+            return state.full(look) if parent is None else state.cut(look)
+        except Interrupted:
+            return None
+
+    def _draft(
+        self,
+        parent: Manifest | None,
+        progress: Progress,
+        evidence: dict[str, Any],
+        served_by: str,
+        replaces: list[str],
+    ) -> Manifest:
         self._seq += 1
         return Manifest(
             id=f"{self._seq}-{self._lease.epoch}-{secrets.token_hex(3)}",
@@ -211,6 +229,7 @@ class Checkpointer:
             progress=progress,
             evidence=dict(evidence),
             served_by=served_by,
+            replaces=replaces,
         )
 
     def _lost(self, state: State, parent: Manifest) -> list[str]:

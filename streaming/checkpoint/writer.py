@@ -26,7 +26,7 @@ import msgspec
 from models.arrays import Array
 from models.ledger import Admission, Erasures, Join, Progress, Receipt
 from models.snapshot import Chunk, Manifest, describe, encode, seal
-from models.state import MODEL, Changes, Schema, State, copied
+from models.state import MODEL, Changes, Schema, State
 from streaming.store import Lease, Store
 from streaming.versions import BESIDE, unneeded
 
@@ -85,34 +85,16 @@ class EncodedCut(NamedTuple):
     chunks: list[Chunk]
 
 
-def take(state: State, manifest: Manifest, admission: Admission, since: Progress | None) -> Cut:
-    """Copy what changed since the last cut, or everything for a base.
+def take(state: State, manifest: Manifest, admission: Admission, since: Progress | None, changes: Changes) -> Cut:
+    """What a version carries besides `changes`, copied now, between the same two batches.
 
     Args:
-        state: Its marks of changed rows are cleared, unless the copy is a full one.
-        manifest: The draft; its kind says which copy is made.
-        admission: The dedupe window and the joined ids.
-        since: Where the version before ended, up to which it carried both; None copies all of them.
-    """
-    return _cut(state, manifest, admission, since, state.full() if manifest.kind == "base" else state.cut())
-
-
-def take_base(state: State, manifest: Manifest, admission: Admission, stopped: Callable[[], bool]) -> Cut | None:
-    """Copy everything for a base beside a delta; None as soon as `stopped`, asked many times a second, says so.
-
-    At the ceilings the copy takes seconds, and nobody needs it when the process is to end: the delta has the same.
-
-    Args:
-        state: Its marks stay as they are.
+        state: The state that the changes are of.
         manifest: The draft.
         admission: The dedupe window and the joined ids.
-        stopped: Whether to give up.
+        since: Where the version before ended, up to which it carried both; None copies all of them.
+        changes: The rows of the version.
     """
-    changes = copied(state, stopped)
-    return None if changes is None else _cut(state, manifest, admission, None, changes)
-
-
-def _cut(state: State, manifest: Manifest, admission: Admission, since: Progress | None, changes: Changes) -> Cut:
     progress = manifest.progress
     stop = progress.arrivals
     window = admission.window(stop) if since is None else admission.since(since.arrivals, stop)
@@ -122,14 +104,6 @@ def _cut(state: State, manifest: Manifest, admission: Admission, since: Progress
     counts = {name: keys.capacity for name, keys in state.keys.items() if name != MODEL}
     drafted = msgspec.structs.replace(manifest, counts=counts)
     return Cut(drafted, changes, arrays, stop - len(window.time), joins)
-
-
-def clear_marks(state: State) -> None:
-    """Forget which rows changed: a full copy was just taken."""
-    for data in state.tables.values():
-        data.take_touched()
-    for keys in state.keys.values():
-        keys.take_changes()
 
 
 class VersionWriter:

@@ -10,12 +10,19 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any, Final
 
+from xxhash import xxh32_intdigest
+
 PIECE: Final = 1 << 20
 """Bytes of a piece, at most."""
 
 SNAPPY_BLOCK: Final = 64 << 20
 """Bytes of one block of snappy, which can only be decompressed whole. Producers in Java write blocks of 32 KiB, others
 one block a batch: at most 22 times the size of the batch."""
+
+LZ4_HEADER: Final = 7
+"""Bytes of the header of a frame of lz4: 4 of magic, 2 of flags, and a checksum of the flags."""
+LZ4_HAS_SIZE: Final = 0x08
+"""The flag that says that 8 bytes with the size of the content come before the checksum."""
 
 _XERIAL: Final = b"\x82SNAPPY\x00"
 """Snappy in blocks, as Kafka's own clients write it: these 8 bytes, two versions of 4 bytes each, then the blocks."""
@@ -146,6 +153,15 @@ def _lz4(data: bytes) -> Iterator[bytes]:
         piece = b"" if decompressor.eof else decompressor.decompress(b"", max_length=PIECE)
 
 
+def with_right_checksum(data: bytes) -> bytes:
+    """A frame of lz4 as Kafka's first format holds it: the checksum of its header was computed over too much."""
+    if len(data) < LZ4_HEADER:
+        return data
+    end = LZ4_HEADER + (8 if data[4] & LZ4_HAS_SIZE else 0)
+    checksum = xxh32_intdigest(data[4 : end - 1]) >> 8 & 0xFF
+    return data[: end - 1] + bytes([checksum]) + data[end:]
+
+
 def _zstd(data: bytes) -> Iterator[bytes]:
     with _module("zstd").ZstdDecompressor().stream_reader(data, read_across_frames=True) as reader:
         while piece := reader.read(PIECE):
@@ -159,4 +175,4 @@ _DECOMPRESS: Final[dict[int, Callable[[bytes], Iterator[bytes]]]] = dict(
     enumerate((_plain, _gzip, _snappy, _lz4, _zstd))
 )
 
-__all__ = ["CODECS", "PIECE", "MissingCodec", "Undecodable", "missing_codecs", "pieces"]
+__all__ = ["CODECS", "PIECE", "MissingCodec", "Undecodable", "missing_codecs", "pieces", "with_right_checksum"]

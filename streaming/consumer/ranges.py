@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from models.ledger import Piece
+from models.looking import Look
 from streaming.consumer.consumer import KafkaSource
 from streaming.kafka import Offsets, OffsetsGone, Record
 from streaming.settings import Settings
@@ -21,20 +22,14 @@ QUIET: Final = 5.0
 """Seconds without a record after which we ask the brokers whether they are there."""
 
 
-class Interrupted(Exception):
-    """The process must stop before everything was read."""
-
-
-def read(
-    settings: Settings, pieces: Sequence[Piece], beyond: Offsets, over: Callable[[], bool]
-) -> Iterator[list[list[Record]]]:
+def read(settings: Settings, pieces: Sequence[Piece], beyond: Offsets, look: Look) -> Iterator[list[list[Record]]]:
     """Yield the records of the pieces that the log still holds.
 
     Args:
         settings: Brokers, time-outs and size of a batch.
         pieces: Ranges of offsets to read.
         beyond: Offsets at which partitions without a piece wait meanwhile; nothing of them is handed out.
-        over: Whether to stop now.
+        look: Called before each poll.
 
     Yields:
         The records of one poll: a list per partition, each in offset order.
@@ -43,26 +38,23 @@ def read(
         BrokerAway: No broker answers.
         NotAllowed: The broker refuses us.
         TopicMissing: A topic does not exist.
-        Interrupted: `over()` became true.
+        Exception: What `look` raises.
     """
     left = list(pieces)
     while left:
         # One piece of each partition at a time, in the order given.
         now = {(piece.topic, piece.partition): piece for piece in reversed(left)}
         left = [piece for piece in left if piece is not now[piece.topic, piece.partition]]
-        yield from _read(settings, list(now.values()), beyond, over)
+        yield from _read(settings, list(now.values()), beyond, look)
 
 
-def _read(
-    settings: Settings, pieces: Sequence[Piece], beyond: Offsets, over: Callable[[], bool]
-) -> Iterator[list[list[Record]]]:
+def _read(settings: Settings, pieces: Sequence[Piece], beyond: Offsets, look: Look) -> Iterator[list[list[Record]]]:
     stops = {(piece.topic, piece.partition): piece.stop for piece in pieces}
     with KafkaSource(settings, sorted({piece.topic for piece in pieces})) as source:
         _assign(source, pieces, beyond)
         heard = time.monotonic()
         while _unread(source, stops):
-            if over():
-                raise Interrupted("stopped in the middle of a replay: the next start begins it again")
+            look()
             polled = source.poll(POLL_SECONDS, settings.learner.batch_size)
             kept = [
                 [each for each in part if each.offset < stops.get((each.topic, each.partition), 0)] for part in polled
@@ -96,4 +88,4 @@ def _unread(source: KafkaSource, stops: dict[tuple[str, int], int]) -> bool:
     return any(positions[topic][part] < stop for (topic, part), stop in stops.items())
 
 
-__all__ = ["Interrupted", "read"]
+__all__ = ["read"]

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from models.kernels.core.record_batch import COLUMNS, HEADERS, VALUE_END, locate
-from streaming.consumer.decompression import CODECS, MissingCodec, Undecodable, pieces
+from streaming.consumer.decompression import CODECS, MissingCodec, Undecodable, pieces, with_right_checksum
 from streaming.kafka import Cut, DataUnreadable
 from streaming.kafka.internals import compressed, decode_fetches, legacy_records
 
@@ -297,6 +297,8 @@ def _current(part: Any, batch: Any, codec: int, data: bytes) -> Iterator[tuple[i
 def _legacy(part: Any, batch: Any, codec: int, data: bytes) -> Iterator[tuple[int, list[WireRecord]]]:
     """Records in Kafka's formats before 0.11, which kafka-python decodes once their size is known to be sound."""
     size = 0
+    if not batch.magic and CODECS[codec : codec + 1] == ("lz4",):
+        data = with_right_checksum(data)
     for piece in pieces(codec, data):
         size += len(piece)
         if size > LEGACY:

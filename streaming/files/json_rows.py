@@ -17,6 +17,7 @@ Found = tuple[int, Any, str]
 """The line that an object begins at, the object, and why there is none."""
 
 _MOST: Final = 1 << 26
+_DIGITS: Final = 400
 _CHUNK: Final = 1 << 20
 _BETWEEN: Final = re.compile(r"[\s,\x1e]*")
 _WRAPPED: Final = re.compile(
@@ -96,7 +97,7 @@ def of_documents(
         remarks: What else it holds, and is not read, is said there.
     """
     text = io.TextIOWrapper(io.BufferedReader(source, _CHUNK), "utf-8", errors="surrogateescape", newline="\n")
-    decoder = json.JSONDecoder(parse_constant=lambda _: None)
+    decoder = json.JSONDecoder(parse_constant=lambda _: None, parse_int=_whole)
     buffer, ended = text.read(_CHUNK), False
     start = len(buffer) - len(buffer.lstrip())
     line += buffer.count("\n", 0, start)
@@ -141,6 +142,11 @@ def of_documents(
             yield line, document, "" if isinstance(document, dict) else "not a JSON object"
         line += buffer.count("\n", position, end)
         position = end
+
+
+def _whole(digits: str) -> float:
+    """A whole number; infinity where Python would refuse to read so many digits, as 1e999 is."""
+    return int(digits) if len(digits) < _DIGITS else float(digits)
 
 
 def _next_list(

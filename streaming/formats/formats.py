@@ -144,7 +144,7 @@ class Formats:
         try:
             found = decode(raw[REGISTRY_PREFIX:])
             json = found if isinstance(found, bytes) else msgspec.json.encode(found)
-        except (NotDecodable, UnicodeEncodeError, RecursionError) as error:
+        except (NotDecodable, UnicodeEncodeError, OverflowError, RecursionError) as error:
             return _unusable(raw, "undecodable", f"a record of schema {number}", str(error))
         if len(json) > LARGEST:
             return _unusable(raw, "oversize", f"at most {LARGEST} bytes as JSON", f"{len(json)} bytes")
@@ -155,7 +155,10 @@ class Formats:
         value = self.value(raw)
         if not isinstance(value, Converted):
             return raw
-        found: Any = msgspec.json.decode(value)
+        try:
+            found: Any = msgspec.json.decode(value)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            return raw  # its names were read, its values were not: no text, or a number without end
         if isinstance(found, dict) and len(found) == 1:
             (found,) = found.values()
         if isinstance(found, bool) or not isinstance(found, str | int):
@@ -190,7 +193,7 @@ def _holds_json(raw: bytes) -> bool:
         return False
     try:
         msgspec.json.decode(raw[REGISTRY_PREFIX:], type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return False
     return True
 

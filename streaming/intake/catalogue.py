@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from models.looking import Look, unhurried
 from models.recommender import Groups, Recommender
 from models.records import ItemFacts
 from streaming.live import TOMBSTONES, Completion, FactChange, removed_items, stored_facts
@@ -37,9 +38,9 @@ class KnownItems:
         self.groups = Groups.of(self.facts.items())
 
     @classmethod
-    def of(cls, store: Store) -> KnownItems:
-        """The items that a store knows. Raises StoreUnavailable."""
-        return cls(stored_facts(store), removed_items(store))
+    def of(cls, store: Store, look: Look = unhurried) -> KnownItems:
+        """The items that a store knows. Raises StoreUnavailable, and what `look` raises after each part of them."""
+        return cls(stored_facts(store, look), removed_items(store))
 
     def take(
         self, recommender: Recommender, changes: Sequence[FactChange], contents: Sequence[bytes | None] | None = None
@@ -55,26 +56,26 @@ class KnownItems:
         last_removal = {change[2]: at for at, change in enumerate(changes) if change[3] is None}
         # All together, because each removal sweeps every reference that the model holds. An item that comes back starts
         # from scratch, wherever the stream was cut into batches.
-        for item in last_removal:
-            self._lend(recommender, item)
+        self._lend(recommender, last_removal)
         recommender.remove("item", last_removal)
         for item in last_removal:
             self.facts.pop(item, None)
             self.groups.put(item, None)
             self._note_removal(item)
+        lent: set[str] = set()
         for at, (change, content) in enumerate(zip(changes, vectors, strict=True)):
             item, facts = change[2:4]
             if facts is None or at < last_removal.get(item, -1):
                 continue
             if isinstance(change, Completion):
-                self._complete(recommender, item, known(facts, content))
+                self._complete(recommender, item, known(facts, content), lent)
             else:
                 self._removed.pop(item, None)
                 self.facts[item] = known(facts, content)
                 recommender.describe([(item, self.facts[item])])
-                self._described(recommender, item)
+                self._described(recommender, item, lent)
 
-    def _complete(self, recommender: Recommender, item: str, said: Known) -> None:
+    def _complete(self, recommender: Recommender, item: str, said: Known, lent: set[str]) -> None:
         """Take what an event says of an item, where nothing is known, unless the item was removed."""
         if item in self._removed:
             return
@@ -87,15 +88,22 @@ class KnownItems:
         self.facts[item] = after
         # Also where nothing is new: facts are known ahead of a model that goes back to a version.
         if recommender.complete(item, after) or before != after:
-            self._described(recommender, item)
+            self._described(recommender, item, lent)
 
-    def _described(self, recommender: Recommender, item: str) -> None:
-        """Follow what has become known of an item with the variants of its product."""
+    def _described(self, recommender: Recommender, item: str, lent: set[str]) -> None:
+        """Follow what has become known of an item with the variants of its product.
+
+        `lent` are groups in which everybody has taken over, since no group has changed: a product of thousands of
+        variants that are sold out together would take seconds otherwise.
+        """
         facts = self.facts[item]
-        self.groups.put(item, facts.group_id)
+        if self.groups.put(item, facts.group_id):
+            lent.clear()
         recommender.borrow(item, self.groups)
-        if not facts.available:
-            self._lend(recommender, item)
+        on_pages = item in recommender.state.keys["item"].rows
+        if on_pages and not facts.available and facts.group_id is not None and facts.group_id not in lent:
+            self._lend(recommender, [item])
+            lent.add(facts.group_id)
 
     def _note_removal(self, item: str) -> None:
         self._removed.pop(item, None)
@@ -103,10 +111,14 @@ class KnownItems:
         if len(self._removed) > TOMBSTONES:
             del self._removed[next(iter(self._removed))]
 
-    def _lend(self, recommender: Recommender, item: str) -> None:
-        """Let variants that nobody has touched take over from one that leaves the pages."""
-        for other in self.groups.kin(item):
-            recommender.borrow(other, self.groups)
+    def _lend(self, recommender: Recommender, items: Iterable[str]) -> None:
+        """Let variants that nobody has touched take over from those that leave the pages.
+
+        Each takes over once, however many of its product leave together. An item without a row was on no page.
+        """
+        rows = recommender.state.keys["item"].rows
+        for heir in dict.fromkeys(other for item in items if item in rows for other in self.groups.kin(item)):
+            recommender.borrow(heir, self.groups)
 
 
 def known(facts: ItemFacts, content: bytes | None) -> Known:

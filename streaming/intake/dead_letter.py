@@ -135,7 +135,7 @@ def encode(letter: DeadLetter) -> tuple[bytes, list[tuple[str, bytes]]]:
 
 def decode(record: Record) -> DeadLetter | None:
     """The dead letter in a record of the topic; None when another program wrote the record."""
-    headers = {name.removeprefix(_PREFIX): raw.decode(errors="replace") for name, raw in record.headers}
+    headers = {name.removeprefix(_PREFIX): (raw or b"").decode(errors="replace") for name, raw in record.headers}
     try:
         return DeadLetter(
             reason=headers["reason"],

@@ -40,7 +40,7 @@ from models.records import (
     only_completed,
 )
 from streaming.intake.text_vectors import Contents
-from streaming.kafka import Cut, Record, is_backfill, is_public
+from streaming.kafka import Cut, Record, epoch_of, is_backfill, is_public
 from streaming.live import ENTRIES_TOGETHER, Completion, Described, Entry, Erased, FactChange, Identified, Mapped, Part
 
 HISTORY_KINDS = frozenset(range(9)) - {SEARCH, IMPRESSION}
@@ -254,8 +254,8 @@ class Intake:
             if isinstance(order, Rejection):
                 self._reject_all(batch, record, order)
                 continue
-            taken = record.timestamp * 1e-3
-            ordered = Ordered(order, order_time(taken, now))
+            taken = epoch_of(record) or taken
+            ordered = Ordered(order, order_time(epoch_of(record) or now, now))
             if isinstance(order, Erase):
                 ordered = ordered._replace(users=self._erase(batch, record, order, ordered.at, erased))
             elif isinstance(order, Identify):
@@ -314,7 +314,8 @@ class Intake:
                 assert isinstance(event, Rejection)
                 self._reject_all(batch, record, event)
                 continue
-            record_time = record.timestamp * 1e-3
+            # Where nobody knows when a record was written, its event has to say it.
+            record_time = record.timestamp * 1e-3 if record.timestamp > 0 else event.timestamp
             marked = bool(record.headers)
             public = marked and is_public(record)
             outcome = admit(event, record_time, marked and is_backfill(record), public)
@@ -380,7 +381,7 @@ class Intake:
             if isinstance(facts, Rejection):
                 self._reject_all(batch, record, facts)
                 continue
-            taken = record.timestamp * 1e-3
+            taken = epoch_of(record) or taken
             item = str(item_key(record.key if completes is None else completes))
             if completes is None:
                 known: ItemFacts | None = None if isinstance(facts, Removed) else facts

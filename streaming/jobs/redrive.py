@@ -8,6 +8,7 @@ letters: a lease in Redis lets one run at a time, from the command and the page 
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -213,12 +214,11 @@ class _Run:
             *([(PUBLIC, b"1")] if letter.public else []),
             *(letter.envelope if letter.topic in self._roles else ()),
         ]
+        at = letter.timestamp if 0 < letter.timestamp < math.inf else None  # its record had no time
         deliveries: list[Delivery | RecordRefused] = []
         for each in sendable:
             try:
-                deliveries.append(
-                    self._producer.send(*each, timestamp=letter.timestamp, backfill=letter.backfill, headers=headers)
-                )
+                deliveries.append(self._producer.send(*each, timestamp=at, backfill=letter.backfill, headers=headers))
             except RecordRefused as refused:
                 deliveries.append(refused)
         self._pending.append((record.partition, letter.reason, record.offset, deliveries))

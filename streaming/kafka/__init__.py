@@ -24,6 +24,7 @@ from streaming.kafka.records import (
     Offsets,
     Record,
     RecordSource,
+    epoch_of,
     is_backfill,
     is_public,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "client_arguments",
     "ensure_mapped_topics",
     "ensure_topics",
+    "epoch_of",
     "is_backfill",
     "is_public",
     "naming_unreached",

@@ -178,6 +178,11 @@ def hopeless(error: Exception) -> bool:
     return isinstance(error, NotAllowed | UnusableFile) or _is(error, _LOGIN_REFUSED)
 
 
+def login_refused(error: BaseException | None) -> bool:
+    """Whether a broker refuses our login. kafka-python's clients never try that broker again."""
+    return isinstance(error, Exception) and _is(error, _LOGIN_REFUSED)
+
+
 def _is(error: Exception, kinds: tuple[type[Exception], ...]) -> bool:
     return isinstance(error, kinds) or isinstance(error.__cause__, kinds)
 

@@ -433,7 +433,8 @@ def decode_fetches(consumer: Any, decode: Callable[[Any, Any], Iterable[tuple[in
             """Whether a batch ends a transaction, or belongs to one that was aborted."""
             if batch.has_producer_id():
                 self._consume_aborted_transactions_up_to(batch.last_offset)
-                if self._contains_abort_marker(batch):
+                # Compaction leaves the last batch of a producer, also that of a marker, without its record.
+                if batch.records_count and self._contains_abort_marker(batch):
                     self.aborted_producer_ids.discard(batch.producer_id)
                 elif self._is_batch_aborted(batch):
                     return True
@@ -474,9 +475,12 @@ def compressed(batch: Any) -> tuple[int, bytes]:
 
 
 def legacy_records(batch: Any) -> Iterator[tuple[int, int, bytes | None, bytes | None]]:
-    """Offset, time in epoch milliseconds, key and value of each record of a batch in a format before 2."""
+    """Offset, time in epoch milliseconds, key and value of each record of a batch in a format before 2.
+
+    The first format has no times; Kafka then says -1.
+    """
     try:
         for record in batch:
-            yield record.offset, record.timestamp, record.key, record.value
+            yield record.offset, -1 if record.timestamp is None else record.timestamp, record.key, record.value
     except (kafka_errors.KafkaError, AssertionError, struct.error) as error:
         raise ValueError(str(error)) from error

@@ -22,6 +22,7 @@ from streaming.kafka.errors import (
     ClockRefused,
     KafkaTrouble,
     RecordRefused,
+    login_refused,
     trouble,
 )
 from streaming.kafka.internals import abandon, fail_refused_records_alone, is_broken, request_metadata
@@ -156,6 +157,7 @@ class EventProducer:
             )
         except kafka_errors.KafkaError as error:
             raise trouble(error, self._bootstrap) from error
+        self._password = arguments.get("sasl_plain_password")
         fail_refused_records_alone(opened, NOT_APPENDED, OF_SINGLE_RECORDS)
         return opened
 
@@ -223,7 +225,9 @@ class EventProducer:
             return
         try:
             broken = is_broken(self._producer)
-            if self._watch.due(time.monotonic(), lambda: self.answers(ANSWER), broken=broken):
+            if self._watch.due(
+                time.monotonic(), lambda: self.answers(ANSWER), broken=broken, renewed=self._has_new_password
+            ):
                 unusable, self._producer = (
                     self._producer,
                     self._open(min(REOPEN, self._settings.kafka.bootstrap_timeout)),
@@ -237,6 +241,13 @@ class EventProducer:
                 abandon(unusable, LEAVE)
         finally:
             self._replacing.release()
+
+    def _has_new_password(self) -> bool:
+        """Whether `kafka.password_file` has another password than this client logs in with."""
+        try:
+            return self._password is not None and self._settings.kafka.secret() != self._password
+        except (OSError, UnicodeDecodeError):
+            return False  # somebody is writing it
 
     def _reserve(self, size: int) -> None:
         with self._lock:
@@ -253,7 +264,8 @@ class EventProducer:
             self._waiting -= size
             self.failures += error is not None
         # A record that is refused for what it is says nothing of the client.
-        watch.settled(time.monotonic(), failed=isinstance(error, kafka_errors.KafkaTimeoutError))
+        failed = isinstance(error, kafka_errors.KafkaTimeoutError) or login_refused(error)
+        watch.settled(time.monotonic(), failed=failed)
 
     def answers(self, timeout: float) -> bool:
         """Ask a broker for its topics, and wait at most `timeout` seconds; whether it answered."""

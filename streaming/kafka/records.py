@@ -71,6 +71,19 @@ class Record(Protocol):
     def headers(self) -> Sequence[tuple[str, bytes]]: ...
 
 
+def epoch_of(record: Record) -> float:
+    """When a record was written, in epoch seconds; 0 where nobody knows.
+
+    Kafka says -1 for a record without a time, as clients before 0.10 wrote them; clients that send a time which was
+    never set write 1970, or the year 1.
+
+    >>> from types import SimpleNamespace as Written
+    >>> epoch_of(Written(timestamp=1_500)), epoch_of(Written(timestamp=-1))
+    (1.5, 0.0)
+    """
+    return record.timestamp * 1e-3 if record.timestamp > 0 else 0.0
+
+
 def is_backfill(record: Record) -> bool:
     """Whether the record is marked as history. Cheap on records without headers."""
     headers = record.headers

@@ -51,7 +51,7 @@ class StuckProducerWatch:
                 self._moved_at = now
 
     def settled(self, now: float, *, failed: bool) -> None:
-        """The outcome of a record is known. `failed`: it ran out of time, which is what a stuck producer does."""
+        """The outcome of a record is known. `failed`: it ran out of time, as with a stuck producer, or of a login."""
         with self._lock:
             self._under_way -= 1
             self._moved_at = now
@@ -59,7 +59,14 @@ class StuckProducerWatch:
             if not failed:
                 self._answering_since = None
 
-    def due(self, now: float, answers: Callable[[], bool], *, broken: bool = False) -> bool:
+    def due(
+        self,
+        now: float,
+        answers: Callable[[], bool],
+        *,
+        broken: bool = False,
+        renewed: Callable[[], bool] = lambda: False,
+    ) -> bool:
         """Whether the producer must be replaced.
 
         It is suspect when its last record failed, or when it reported no outcome for longer than `patience`.
@@ -68,12 +75,13 @@ class StuckProducerWatch:
             now: The present.
             answers: Asks the broker whether it is there; called at most once in `LOOK` seconds.
             broken: The producer says itself that it can send nothing any more; it is replaced without further proof.
+            renewed: Whether a new producer would log in otherwise than this one, which fails; asked as often.
         """
         silent = self._under_way > 0 and now - self._moved_at > self._patience
         if not (broken or self._failing or silent) or now < self._look_at:
             return False
         self._look_at = now + LOOK
-        if broken:
+        if broken or renewed():
             return True
         if not answers():
             self._answering_since = None

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from models.batch import warm_passes
+from models.looking import Interrupted
 from models.referee import UnknownWitnessError
 from models.snapshot import Damaged, Incompatible, TooNew
 from models.warmup import LASTS, compile_apart, compiled, warm
-from streaming.consumer import Interrupted
 from streaming.consumer import record_batches as wire
 from streaming.intake import TextModelMissing
 from streaming.kafka import BrokerAway, KafkaTrouble, OffsetsGone, TopicMissing, TopicRecreated, UnusableFile
@@ -147,7 +147,9 @@ class Learner:
             except LeaseLost:
                 self.displaced = True
                 log.error("stepped down: what was not committed is learned again by the learner that has the lease")
-            except (StoreUnavailable, BrokerAway, TopicMissing, Interrupted) as error:
+            except Interrupted as left:
+                log.info("%s", left)
+            except (StoreUnavailable, BrokerAway, TopicMissing) as error:
                 log.warning("the term ended, a new one in %.0f s: %s", RETRY, error)
                 self.stop.wait(RETRY)
             except tuple(kind for kind, _ in CODES) as error:
@@ -195,7 +197,7 @@ class Learner:
             self.telemetry.kafka_away.set(0)  # the next leader reports whether it reaches Kafka
 
     def _lead(self, leadership: Leadership) -> None:
-        resumption = Resumption(self.settings, self.store, self.telemetry, self.reset_offsets)
+        resumption = Resumption(self.settings, self.store, self.telemetry, self.reset_offsets, self.stop.look)
         start = self._until_there(resumption.load)
         if start is None:
             return

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from models.ledger import Admission, Erasures, Identities, Piece
+from models.looking import Interrupted, Look, asking
 from models.records import ItemFacts
-from streaming.consumer import Interrupted, ranges
+from streaming.consumer import ranges
 from streaming.intake import intake_of
 from streaming.kafka import ROLES_READ, BrokerAway, KafkaTrouble, Offsets, TopicMissing
 from streaming.learning import Model
@@ -40,10 +41,11 @@ class Restorer:
 
     def __call__(self, pieces: Sequence[Piece], write: Write, over: Callable[[], bool]) -> bool:
         """Read the pieces and hand on what they write; False when Kafka is away or `over()` became true."""
+        look = asking(over, "records were being read again for Redis")
         try:
             erased, identities = self._erased(), self._model.admission.identities.copy()
             for roles in (("control",), ("items",), ("events", *self._settings.mappings())):
-                self._read([piece for piece in pieces if piece.topic in roles], (erased, identities), write, over)
+                self._read([piece for piece in pieces if piece.topic in roles], (erased, identities), write, look)
         except Interrupted:
             return False
         except (BrokerAway, TopicMissing, KafkaTrouble) as error:
@@ -60,9 +62,7 @@ class Restorer:
         position = known.position
         return Erasures(known.since(0, position), position)
 
-    def _read(
-        self, pieces: Sequence[Piece], users: tuple[Erasures, Identities], write: Write, over: Callable[[], bool]
-    ) -> None:
+    def _read(self, pieces: Sequence[Piece], users: tuple[Erasures, Identities], write: Write, look: Look) -> None:
         if not pieces:
             return
         erased, identities = users
@@ -73,7 +73,7 @@ class Restorer:
             for topic, partition, start, stop in map(_fields, pieces)
         ]
         begins = {(self._names.get(each.topic, each.topic), each.partition): each.start for each in pieces}
-        for polled in ranges.read(self._settings, wanted, self._elsewhere(), over):
+        for polled in ranges.read(self._settings, wanted, self._elsewhere(), look):
             batch = intake.prepare(polled)
             write(self._missing(batch.histories, begins), batch.facts)
 

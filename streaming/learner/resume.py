@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from models.ledger import Progress, quarantine
+from models.looking import Look, unhurried
 from models.snapshot import Damaged, Manifest
 from models.state import SCHEMA
 from streaming import versions
@@ -50,12 +51,18 @@ class Start(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """Loads the model and opens the log. `reset_offsets`: accept once that Kafka holds another log."""
+    """Loads the model and opens the log.
+
+    Attributes:
+        reset_offsets: Accept once that Kafka holds another log.
+        look: Called after each slice of the loading; what it raises gives the loading up.
+    """
 
     settings: Settings
     store: Store
     telemetry: LearnerTelemetry
     reset_offsets: bool = False
+    look: Look = unhurried
 
     def load(self) -> Start:
         """Load the model to adopt, the newest sound version, or an empty model when there never was a version.
@@ -65,9 +72,11 @@ class Resumption:
             TooNew, Incompatible, StoreUnavailable: As `versions.load` raises them.
         """
         ceilings = recommender_settings(self.settings).ceilings()
-        adopted = versions.due_model(self.store, ceilings)
-        loaded = adopted or versions.load(self.store, "head", SCHEMA, served_only=False, ceilings=ceilings)
-        catalogue = KnownItems.of(self.store)
+        adopted = versions.due_model(self.store, ceilings, self.look)
+        loaded = adopted or versions.load(
+            self.store, "head", SCHEMA, served_only=False, ceilings=ceilings, look=self.look
+        )
+        catalogue = KnownItems.of(self.store, self.look)
         if loaded is None:
             log.info("no version yet: an empty model starts at the beginning of the topics")
             return Start(Model.empty(self.settings, catalogue), None)

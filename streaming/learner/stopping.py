@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from models.looking import Interrupted
+
 PATIENCE = 60.0
 """Seconds left when nobody asked to stop: closing is bounded even then."""
 
@@ -35,6 +37,11 @@ class Stop(threading.Event):
     def ask(self, *_: object) -> None:
         """Ask to stop from a signal handler: it may have interrupted this object's `wait`, whose lock `set` needs."""
         threading.Thread(target=self.set, name="stop", daemon=True).start()
+
+    def look(self) -> None:
+        """Raise Interrupted when somebody asked to stop, for long steps (`models.looking`)."""
+        if self.is_set():
+            raise Interrupted("what was under way is given up, because the process is to end")
 
     def remaining(self) -> float:
         """Seconds until the process must have ended, at least 0; PATIENCE when nobody asked."""

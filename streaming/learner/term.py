@@ -58,7 +58,7 @@ class Term:
         self._model, self._parts, self._stop, self._over = model, parts, stop, over
         self._poller = self._make_poller()
         self._cutter = VersionCutter(model, parts, stop)
-        self._quarantines = QuarantineOrders(parts.settings, parts.store, parts.contents, stop.is_set)
+        self._quarantines = QuarantineOrders(parts.settings, parts.store, parts.contents, stop.look)
         update = parts.settings.update
         self._batching = BatchTrainer(update, parts.telemetry, parts.monotonic) if update.mode == "batch" else None
 

@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 import msgspec
 
+from models.looking import Look, unhurried
 from models.records import ItemFacts, decode_checked, encode_item, named
 from streaming.live.beats import REPAIR, checked
 from streaming.store import Argument, Store, StoreUnavailable
@@ -358,11 +359,13 @@ def removed_items(store: Store) -> list[str]:
     return [item.decode() for item in store.call("ZRANGE", store.key("facts", "gone"), 0, -1)]
 
 
-def stored_facts(store: Store) -> Iterator[tuple[str, ItemFacts]]:
-    """Read the facts of every item from Redis. Raises StoreUnavailable."""
-    follower = FactsFollower(store)
+def stored_facts(store: Store, look: Look = unhurried) -> Iterator[tuple[str, ItemFacts]]:
+    """Read the facts of every item from Redis. Raises StoreUnavailable, and what `look` raises after each part."""
+    follower = FactsFollower(store, changed=lambda _: look())
     follower.step()
-    for item in follower.items():
+    for number, item in enumerate(follower.items()):
+        if number % CHANGES_TOGETHER == 0:
+            look()
         found = follower.get(item)
         if found is not None:
             yield item, found

@@ -55,7 +55,7 @@ class PasswordSection(Section):
 
 def first_line(file: Path) -> str:
     """The password in a file. Raises OSError when it cannot be read, or its first line is empty."""
-    secret = file.read_text().split("\n", 1)[0].strip()
+    secret = file.read_text(encoding="utf-8-sig").split("\n", 1)[0].strip()
     if not secret:
         raise OSError(errno.ENODATA, "its first line is empty, the password belongs there", str(file))
     return secret

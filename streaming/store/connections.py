@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -39,6 +40,27 @@ class _Generation:
 
 
 _generation: Final = _Generation()
+
+
+class FileLogin(redis.CredentialProvider):
+    """A login whose password is in a file, which is read at each connection: a rotated password counts.
+
+    Args:
+        username: Name of the ACL user; None for the default one.
+        secret: Reads the password. Raises OSError, which names the file.
+    """
+
+    def __init__(self, username: str | None, secret: Callable[[], str | None]) -> None:
+        self._username, self._secret = username, secret
+
+    def get_credentials(self) -> tuple[str] | tuple[str, str]:
+        """What AUTH takes."""
+        password = self._secret() or ""
+        return (password,) if self._username is None else (self._username, password)
+
+    async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
+        """The same, for the event loop: a file of one line is read at once."""
+        return self.get_credentials()
 
 
 def moved() -> None:
@@ -177,4 +199,4 @@ def tls(settings: Settings) -> bool:
     return settings.redis.url.startswith("rediss")
 
 
-__all__ = ["connect", "connect_async", "moved", "tls"]
+__all__ = ["FileLogin", "connect", "connect_async", "moved", "tls"]

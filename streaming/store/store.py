@@ -5,6 +5,7 @@ The client may send a command again after a lost answer, so every command here h
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,7 @@ from redis.retry import Retry
 
 from streaming.settings import Settings, sentinels
 from streaming.store.commands import Argument
-from streaming.store.connections import connect, connect_async, moved, tls
+from streaming.store.connections import FileLogin, connect, connect_async, moved, tls
 from streaming.store.errors import Kind, StoreUnavailable
 from streaming.store.gate import GateCommands
 from streaming.store.keyspace import Keyspace
@@ -30,6 +31,10 @@ from streaming.store.scripts import script
 LEARNER_RETRIES: Final = 3
 SERVICE_RETRIES: Final = 1
 """Times that a command is sent again."""
+
+AT_ONCE: Final = 64
+"""Reads on the event loop at once, each on a connection of its own; others wait for their turn. redis-py refuses more
+than 100, and a burst of requests would look like an outage."""
 
 KINDS_BY_ERROR: Final[tuple[tuple[type[Exception], Kind], ...]] = (
     (redis.exceptions.TimeoutError, "timeout"),
@@ -53,6 +58,8 @@ KINDS_BY_WORD: Final[dict[str, Kind]] = {
     "NOPERM": "auth",
     "NOAUTH": "auth",
     "WRONGPASS": "auth",
+    "DENIED": "auth",  # protected mode: this Redis has no password, and we are on another machine
+    "BUSY": "timeout",  # somebody's script takes long
 }
 
 WRONG_SERVER: Final[frozenset[Kind]] = frozenset({"readonly", "loading"})
@@ -192,6 +199,7 @@ class QuickStore:
 
     def __init__(self, settings: Settings, timeout: float) -> None:
         self.key = Keyspace(settings.namespace)
+        self._turn = asyncio.Semaphore(AT_ONCE)
         self._client: Any = connect_async(
             settings.redis.url,
             socket_timeout=timeout,
@@ -204,17 +212,19 @@ class QuickStore:
 
     async def call(self, *command: Argument) -> Any:
         """Run one plain command and return its answer. Raises StoreUnavailable."""
-        with named_errors():
-            return await self._client.execute_command(*command)
+        async with self._turn:
+            with named_errors():
+                return await self._client.execute_command(*command)
 
     async def calls(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """Run several plain commands in one round trip, not as a transaction. Raises StoreUnavailable."""
-        with named_errors():
-            pipeline = self._client.pipeline(transaction=False)
-            for command in commands:
-                pipeline.execute_command(*command)
-            answers: list[Any] = await pipeline.execute()
-            return answers
+        async with self._turn:
+            with named_errors():
+                pipeline = self._client.pipeline(transaction=False)
+                for command in commands:
+                    pipeline.execute_command(*command)
+                answers: list[Any] = await pipeline.execute()
+                return answers
 
     async def close(self) -> None:
         """Close every connection."""
@@ -224,14 +234,20 @@ class QuickStore:
 def _options(settings: Settings) -> dict[str, Any]:
     """Login and certificates as arguments of redis-py. Raises OSError, which names the file that cannot be used."""
     section = settings.redis
-    with _named("redis.password_file", section.password_file):
-        connection: dict[str, Any] = {"username": section.username, "password": section.secret()}
-    with _named("redis.sentinel_password_file", section.sentinel_password_file):
-        if sentinels(section.url) is not None:
-            connection |= {
-                "sentinel_username": section.sentinel_username,
-                "sentinel_password": section.sentinel_secret(),
-            }
+
+    def secret() -> str | None:
+        with _named("redis.password_file", section.password_file):
+            return section.secret()
+
+    def sentinel_secret() -> str | None:
+        with _named("redis.sentinel_password_file", section.sentinel_password_file):
+            return section.sentinel_secret()
+
+    named = any(mark in section.url for mark in ("@", "username=", "password="))  # redis-py takes one or the other
+    connection = _login(section.username, secret, in_file=section.password_file is not None and not named)
+    if sentinels(section.url) is not None:
+        theirs = _login(section.sentinel_username, sentinel_secret, in_file=section.sentinel_password_file is not None)
+        connection |= {f"sentinel_{name}": value for name, value in theirs.items()}
     if tls(settings):
         files = {"ssl_ca_certs": section.cafile, "ssl_certfile": section.certfile, "ssl_keyfile": section.keyfile}
         # redis-py opens them at each connection, and its error names no file.
@@ -243,6 +259,14 @@ def _options(settings: Settings) -> dict[str, Any]:
         connection |= {name: str(path) for name, path in files.items() if path is not None}
         connection["ssl_check_hostname"] = section.check_hostname
     return {name: value for name, value in connection.items() if value is not None}
+
+
+def _login(username: str | None, secret: Callable[[], str | None], *, in_file: bool) -> dict[str, Any]:
+    """A login as arguments of redis-py. A password in a file is read now, for its errors, and at each connection."""
+    password = secret()
+    if in_file:
+        return {"credential_provider": FileLogin(username, secret)}
+    return {"username": username, "password": password}
 
 
 @contextmanager

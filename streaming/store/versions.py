@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final, NamedTuple
 
+from models.looking import Look, unhurried
 from models.snapshot import ChunkInfo, Damaged, Manifest, unseal, verify
 from streaming.store.commands import Argument, Commands
 from streaming.store.errors import Fenced, MissingChunk, Stale, WrongParent
@@ -147,12 +148,13 @@ class VersionCommands(Commands):
         raw = self.call("MGET", *(self.key("meta", version) for version in versions))
         return {version: _unsealed(version, data) for version, data in zip(versions, raw, strict=True)}
 
-    def chunks(self, manifest: Manifest, served_only: bool = False) -> list[bytes]:
+    def chunks(self, manifest: Manifest, served_only: bool = False, look: Look = unhurried) -> list[bytes]:
         """Read a version's chunks and compare each with its SHA-256.
 
         Args:
             manifest: Of the version.
             served_only: Leave out the chunks that only learning needs.
+            look: Called after each round trip.
 
         Raises:
             Damaged: A chunk is missing, or not as it was written.
@@ -165,7 +167,11 @@ class VersionCommands(Commands):
         worker = ThreadPoolExecutor(1, "fetching")
         try:
             fetched = worker.map(partial(self._fetch, manifest.id), groups)
-            return [data for group, found in zip(groups, fetched, strict=True) for data in _verified(group, found)]
+            read: list[bytes] = []
+            for group, found in zip(groups, fetched, strict=True):
+                read += _verified(group, found)
+                look()
+            return read
         finally:
             worker.shutdown(cancel_futures=True)
 

@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from models.ledger import Progress
+from models.looking import Look, unhurried
 from models.snapshot import Damaged, Incompatible, TooNew
 from models.state import SCHEMA
 from models.structs import Prepared
@@ -102,7 +103,9 @@ def discard(store: Store) -> None:
     store.call("DEL", *(store.key(name) for name in ("head", "idx", "bases")))
 
 
-def model_of(store: Store, adoption: Adoption, head: Progress, ceilings: dict[str, int]) -> versions.Loaded:
+def model_of(
+    store: Store, adoption: Adoption, head: Progress, ceilings: dict[str, int], look: Look = unhurried
+) -> versions.Loaded:
     """Load the model to adopt, its progress marked with the id of the wish.
 
     Args:
@@ -110,6 +113,7 @@ def model_of(store: Store, adoption: Adoption, head: Progress, ceilings: dict[st
         adoption: The wish.
         head: Progress of the newest version, which must be of the same log.
         ceilings: Ceilings of the key spaces, by space.
+        look: Called after each slice.
 
     Raises:
         CannotAdopt: The version is damaged, gone, or of another log.
@@ -117,7 +121,7 @@ def model_of(store: Store, adoption: Adoption, head: Progress, ceilings: dict[st
     """
     source = store.under(PART) if adoption.rebuilt else store
     try:
-        loaded = versions.load(source, adoption.version, SCHEMA, served_only=False, ceilings=ceilings)
+        loaded = versions.load(source, adoption.version, SCHEMA, served_only=False, ceilings=ceilings, look=look)
     except (versions.NoSoundVersion, TooNew, Incompatible) as error:
         raise CannotAdopt(str(error)) from error
     if loaded is None or loaded.manifest.id != adoption.version:
@@ -138,7 +142,7 @@ def _quarantines(progress: Progress) -> list[tuple[str, str]]:
     return [(each.id, each.state) for each in progress.quarantines]
 
 
-def due_model(store: Store, ceilings: dict[str, int]) -> versions.Loaded | None:
+def due_model(store: Store, ceilings: dict[str, int], look: Look = unhurried) -> versions.Loaded | None:
     """The model that a starting learner must adopt; None when it goes on from the newest version.
 
     A wish that cannot be fulfilled is withdrawn, and the log says why; a wish that must wait stays. Raises
@@ -158,7 +162,7 @@ def due_model(store: Store, ceilings: dict[str, int]) -> versions.Loaded | None:
         log.info("version %s will be adopted when the log has been read as far as its rebuild read it", wish.version)
         return None
     try:
-        loaded = model_of(store, wish, progress, ceilings)
+        loaded = model_of(store, wish, progress, ceilings, look)
     except CannotAdopt as error:
         log.error("version %s is not adopted: %s", wish.version, error)
         withdraw(store, wish)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -18,6 +18,7 @@ import numpy as np
 
 from models.arrays import Array
 from models.ledger import RING, Arrivals, Erasures, Identities, order_time, without_erased
+from models.looking import Look, unhurried
 from models.snapshot import Damaged, Decoded, Manifest, decode
 from models.state import Schema, State
 from streaming.store import Store, VersionGone
@@ -84,7 +85,7 @@ def load(
     *,
     served_only: bool,
     ceilings: dict[str, int] | None = None,
-    between: Callable[[], None] = lambda: None,
+    look: Look = unhurried,
 ) -> Loaded | None:
     """Load a version, or the newest sound one before it.
 
@@ -94,7 +95,7 @@ def load(
         schema: Schema that the version must fit.
         served_only: Load the tables that the service needs, and no others.
         ceilings: Ceilings of the key spaces, by space.
-        between: Called before each delta is applied.
+        look: Called after each slice of the work; what it raises gives the loading up.
 
     Returns:
         The version. None when the pointer was never set and, for "head", no version was ever written.
@@ -107,7 +108,7 @@ def load(
     wanted = _wanted(store, which)
     if wanted is None:
         return None
-    loader = _Loader(store, schema, served_only, ceilings, between)
+    loader = _Loader(store, schema, served_only, ceilings, look)
     for candidate in _candidates(store, wanted):
         loaded = loader.load(candidate)
         if loaded is not None:
@@ -116,7 +117,7 @@ def load(
             return loaded
     if _wanted(store, which) != wanted:
         # The pointer moved, and the version it named was collected while we read: that is no damage.
-        return load(store, which, schema, served_only=served_only, ceilings=ceilings, between=between)
+        return load(store, which, schema, served_only=served_only, ceilings=ceilings, look=look)
     raise NoSoundVersion(wanted, loader.damaged)
 
 
@@ -128,7 +129,7 @@ def advance(
     *,
     served_only: bool,
     recent: DeltaCache | None = None,
-    between: Callable[[], None] = lambda: None,
+    between: Look = unhurried,
 ) -> Manifest:
     """Apply the deltas after `from_id` up to `to_id` to a state that holds `from_id`.
 
@@ -259,15 +260,10 @@ class _Loader:
     """Tries one version after the other. Damaged parts are remembered and not fetched again."""
 
     def __init__(
-        self,
-        store: Store,
-        schema: Schema,
-        served_only: bool,
-        ceilings: dict[str, int] | None,
-        between: Callable[[], None],
+        self, store: Store, schema: Schema, served_only: bool, ceilings: dict[str, int] | None, look: Look
     ) -> None:
         self._store, self._schema, self._served_only, self._ceilings = store, schema, served_only, ceilings
-        self._between = between
+        self._look = look
         self.damaged: dict[str, str] = {}
         self._bases = {pointer.id for pointer in store.bases()}
 
@@ -302,7 +298,8 @@ class _Loader:
         if manifest.id in self.damaged:
             return None
         try:
-            return decode(manifest, self._store.chunks(manifest, self._served_only), self._schema)
+            chunks = self._store.chunks(manifest, self._served_only, self._look)
+            return decode(manifest, chunks, self._schema, look=self._look)
         except Damaged as error:
             self.damaged[manifest.id] = error.reason
             return None
@@ -320,15 +317,14 @@ class _Loader:
 
     def _roll_forward(self, first: Decoded, base: Manifest, at: Manifest, deltas: Sequence[Manifest]) -> Loaded:
         state = State(self._schema, self._ceilings, served_only=self._served_only)
-        state.apply(first.changes)
+        state.apply(first.changes, self._look)
         windows = [(first.first_arrival, first.arrivals)]
         erased, reached = [base.erased], at
         joins = [first.joins]
         for delta, decoded in zip(deltas, self._ahead(deltas), strict=True):
             if decoded is None:
                 break
-            self._between()
-            state.apply(decoded.changes)
+            state.apply(decoded.changes, self._look)
             windows.append((decoded.first_arrival, decoded.arrivals))
             erased.append(delta.erased)
             joins.append(decoded.joins)

@@ -430,9 +430,13 @@ def parsed(raw: bytes) -> Any:
         if b"NaN" not in raw and b"Infinity" not in raw:
             raise
         try:
-            return json.loads(raw, parse_constant=lambda _: None)
+            document = json.loads(raw, parse_constant=lambda _: None)
+            # Python reads half of a surrogate pair, which is no text and cannot be written again.
+            json.dumps(document, ensure_ascii=False).encode()
         except ValueError:
             pass
+        else:
+            return document
         raise
 
 

@@ -1,5 +1,6 @@
 """A learner waits for Redis, a service does not; passwords come from the settings and are never shown."""
 
+import asyncio
 import os
 import signal
 import threading
@@ -9,7 +10,8 @@ import pytest
 
 from service.local import embedded
 from streaming.settings.loading import load_settings
-from streaming.store.store import Store, StoreUnavailable
+from streaming.store.store import QuickStore, Store, StoreUnavailable
+from tests.conftest import eventually
 
 
 @pytest.fixture
@@ -41,6 +43,19 @@ def test_a_service_gives_up_on_a_silent_redis_within_a_second(redis):
     store.close()
 
 
+def test_a_burst_of_reads_waits_for_connections_and_none_is_refused(redis):
+    """redis-py opens 100 at most, and the next read would be told as an outage: all users without a history."""
+
+    async def burst():
+        store = QuickStore(settings_of(redis), 60.0)
+        answers = await asyncio.gather(*(store.calls([("PING",), ("GET", "x")]) for _ in range(300)))
+        assert answers == [[True, None]] * 300
+        assert all(await asyncio.gather(*(store.call("PING") for _ in range(300))))
+        await store.close()
+
+    asyncio.run(burst())
+
+
 def test_a_learner_waits_for_a_slow_redis(redis):
     store = Store.for_learner(settings_of(redis))
     store.ping()
@@ -70,6 +85,38 @@ def test_the_password_of_the_settings_opens_redis_and_a_wrong_one_is_named(redis
         store.close()
 
 
+def test_a_password_that_is_rotated_counts_at_the_next_connection(redis, tmp_path):
+    """Redis keeps those who are in, so nobody notices until a connection is lost."""
+    file, admin = tmp_path / "password", Store.for_learner(settings_of(redis))
+    file.write_text("\ufefffirst\r\n", encoding="utf-8")
+    admin.call("CONFIG", "SET", "requirepass", "first")
+    settings = settings_of(redis, SLUICEGATE_REDIS__PASSWORD_FILE=str(file))
+    learner, service = Store.for_learner(settings), QuickStore(settings, 5.0)
+
+    async def rotated():
+        assert await service.call("PING")
+        admin.call("CONFIG", "SET", "requirepass", "second")
+        admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        for store in (learner, service):
+            with pytest.raises(StoreUnavailable) as caught:
+                await service.call("PING") if store is service else learner.ping()
+            # A service tries once: it finds its connection gone, and the next one refused.
+            assert caught.value.kind in {"auth", "connection"}
+        file.write_text("second")
+        assert learner.ping()
+        assert await service.call("PING")
+        file.unlink()
+        admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        with pytest.raises(StoreUnavailable, match=r"redis\.password_file: .* cannot be used"):
+            learner.ping()
+        await service.close()
+
+    learner.ping()
+    asyncio.run(rotated())
+    for store in (learner, admin):
+        store.close()
+
+
 @pytest.mark.parametrize(
     ("config", "kind"),
     [(("maxmemory", "1"), "oom"), (("min-replicas-to-write", "3"), "readonly")],
@@ -81,6 +128,33 @@ def test_why_redis_does_not_write_is_named(redis, config, kind):
         store.put_chunk("v1", 0, b"bytes")
     assert caught.value.kind == kind
     store.close()
+
+
+def test_a_redis_that_is_busy_with_somebodys_script_is_late_and_refuses_nothing(redis):
+    store = Store.for_learner(settings_of(redis))
+    somebody = Store(f"redis://{redis.address}/0", "somebody", timeout=60.0, retries=0)
+    store.call("CONFIG", "SET", "lua-time-limit", "10")
+
+    def endless():
+        with pytest.raises(StoreUnavailable):
+            somebody.call("EVAL", "while true do end", 0)
+
+    thread = threading.Thread(target=endless)
+    thread.start()
+
+    def kind():
+        try:
+            store.ping()
+        except StoreUnavailable as error:
+            return error.kind
+        return ""
+
+    assert eventually(kind) == "timeout"
+    store.call("SCRIPT", "KILL")
+    thread.join()
+    store.ping()
+    for each in (store, somebody):
+        each.close()
 
 
 def test_a_replica_that_may_not_be_written_to_is_named(redis):

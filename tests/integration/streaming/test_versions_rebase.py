@@ -100,33 +100,3 @@ def test_a_version_that_lands_after_the_state_was_replaced_is_not_extended(
     assert checkpointer.flush(60.0)
     assert head(store).manifest.kind == "base"
     assert head(store).state.digest() == learner.state.digest()
-
-
-def test_a_base_that_is_being_copied_is_given_up_when_the_process_is_to_end(
-    store: Store, open_checkpointer: Callable[..., Checkpointer]
-) -> None:
-    ending, learner, looks = threading.Event(), Toy(), [0]
-
-    def stopped() -> bool:
-        looks[0] += 1
-        return ending.is_set()
-
-    checkpointer = open_checkpointer(base_interval=0.0, stopped=stopped)
-
-    def version(events: int) -> bool:
-        """Write one more version; whether a base was to be copied beside it."""
-        before = looks[0]
-        cut(checkpointer, learner.learn(events))
-        assert checkpointer.flush(10.0)
-        return looks[0] > before
-
-    ending.set()
-    numbers = iter(range(10, 10_000))
-    eventually(lambda: version(next(numbers)))
-    assert looks[0] == 1
-    assert head(store).manifest.kind == "delta"
-    assert head(store).state.digest() == learner.state.digest()
-    assert len(store.bases()) == 1, "the first version alone"
-    ending.clear()
-    eventually(lambda: version(next(numbers)))
-    eventually(lambda: len(store.bases()) == 2)

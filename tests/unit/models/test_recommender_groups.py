@@ -97,6 +97,20 @@ def test_a_variant_that_leaves_the_pages_hands_on_what_it_learned(
     np.testing.assert_array_equal(vector(recommender, "blue"), before)
 
 
+def test_a_product_of_many_variants_that_leave_together_is_handed_on_once(
+    recommender: Recommender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each variant would otherwise be looked at for each that leaves: seconds for a batch, and SIGTERM waits."""
+    variants = [f"v{number}" for number in range(3 * MOST_KIN)]
+    known, asked = catalogue_of(recommender, **dict.fromkeys(variants, "g")), list[str]()
+    monkeypatch.setattr(recommender, "borrow", lambda item, _: asked.append(item))
+    take(recommender, known, dict.fromkeys(variants, ItemFacts(group_id="g", available=False)))
+    assert len(asked) <= len(variants) + MOST_KIN
+    asked.clear()
+    take(recommender, known, dict.fromkeys(variants))
+    assert len(asked) <= MOST_KIN + 1
+
+
 def test_an_item_that_was_touched_keeps_its_own(recommender: Recommender) -> None:
     known = catalogue_of(recommender, red=None, cup=None, pot=None, jug=None)
     learn(recommender, known, clicks(*LEARNED))

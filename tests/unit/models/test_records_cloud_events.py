@@ -110,3 +110,12 @@ def test_no_bytes_raise(raw: bytes, binary: bool) -> None:
     cloud_events.event_of(raw, RULES.kinds, {"id": "e"} if binary else {})
     cloud_events.facts_of(raw)
     cloud_events.enclosed(raw, {"id": "e"})
+
+
+def test_half_of_a_surrogate_pair_beside_nan_is_no_envelope() -> None:
+    """JSON of Python may hold both, and UTF-8 cannot: nothing could be written of it."""
+    data = b'{"user_id":"\\ud800","item_id":"tea","price":NaN}'
+    whole = b'{"specversion":"1.0","id":"e","source":"/s","type":"click","data":%s}' % data
+    assert cloud_events.event_of(whole, RULES.kinds) == whole
+    assert cloud_events.event_of(data, RULES.kinds, {"specversion": "1.0", "id": "e"}) == data
+    assert cloud_events.enclosed(data, {"specversion": "1.0"}) == data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from typing import Any
 
@@ -85,6 +86,16 @@ def test_the_key_and_the_time_of_the_record_can_be_taken() -> None:
         refused = read(record(), key=key, fields=fields)
         assert isinstance(refused, Rejection)
         assert (refused.reason, refused.path) == ("missing_field", "@key")
+
+
+@pytest.mark.parametrize("place", ["action", "customer", "lines", "meta"])
+def test_half_of_a_surrogate_pair_beside_nan_is_no_json(place: str) -> None:
+    """Python reads both, and could write neither: a record may hold them in any of its fields."""
+    half = {"action": {"kind": "?"}, "customer": {"id": "?"}, "lines": [{"sku": "?"}], "meta": {"occurred": "?"}}
+    raw = json.dumps(record(**{place: half[place]}) | {"weight": math.nan}).replace("?", "\\ud800").encode()
+    refused = EventMapping(EventRules(), **SHOP).event(raw, None, NOW * 1000)
+    assert isinstance(refused, Rejection)
+    assert refused.reason == "not_json"
 
 
 def test_a_constant_stands_where_their_record_says_nothing() -> None:

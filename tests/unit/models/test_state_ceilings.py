@@ -72,3 +72,17 @@ def test_those_are_evicted_that_come_first_when_all_are_sorted(seed: int) -> Non
     assert [f"item{row}" for row in range(320) if f"item{row}" not in state.keys["item"].rows] == [
         f"item{row}" for row in sorted(expected)
     ]
+
+
+def test_a_few_untouched_items_make_no_room_for_each_item_that_a_catalogue_brings() -> None:
+    """Each would evict the one before it, with a sweep of all references for each."""
+    state = new_state(RecommenderOptions(items=4 * under_test.FEW, users=10))
+    ceilings = Ceilings(state, Limits())
+    for number in range(4 * under_test.FEW):
+        state.add("item", f"item{number}")
+    listed = state.tables["item_fresh"].columns["listed"]
+    listed[:3] = 1
+    assert not ceilings.room_untouched()
+    listed[:4] = 1
+    assert ceilings.room_untouched()
+    assert len(state.keys["item"]) == 4 * under_test.FEW - 4

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.state.copies import copied, duplicate
+from models.state.copies import combined, duplicate
 from models.state.marks import Marks
 from models.state.merges import SUM
 from models.state.state import State
@@ -138,26 +138,68 @@ def test_a_state_is_copied_in_slices(monkeypatch):
     assert twin.add("item", "new") == state.add("item", "new")
 
 
-def test_everything_is_copied_in_slices_and_given_up_when_told_to(monkeypatch):
-    monkeypatch.setattr("models.state.copies.SLICE", 8)
-    state, follower = State(SCHEMA, served_only=False), State(SCHEMA, served_only=False)
+class Left(Exception):
+    """A copy was left at a look."""
+
+
+class Looks:
+    """Counts looks, and leaves at the one after `most`."""
+
+    def __init__(self, most=10_000):
+        self.asked, self.most = 0, most
+
+    def __call__(self):
+        self.asked += 1
+        if self.asked > self.most:
+            raise Left
+
+
+def slices_of(state):
+    """How often 8 bytes, or a row of more, are copied when all is."""
+    rows = {name: state.keys[data.table.keys].capacity * data.table.width for name, data in state.tables.items()}
+    wide = [
+        (rows[name], max(1, 8 * len(c) // c.nbytes)) for name, d in state.tables.items() for c in d.columns.values()
+    ]
+    return sum(-(-count // together) for count, together in wide)
+
+
+def grown_state():
+    state = State(SCHEMA)
     for number, key in enumerate(["tea", "cup", "pot", "jug", "tin"]):
         row = state.add("item", key)
         state.tables["weights"].columns["q"][row] = number + 0.5
-    state.remove("item", ["pot"])
-    looks = []
+    state.add("user", "ann")
+    for data in state.tables.values():
+        data.mark(np.arange(state.keys[data.table.keys].capacity * data.table.width))
+    return state
 
-    def never():
-        looks.append(0)
-        return False
 
-    follower.apply(copied(state, never))
+@pytest.mark.parametrize("copy", ["full", "changed", "combined", "cut"])
+def test_a_long_copy_is_looked_at_after_each_slice_and_can_be_left_there(monkeypatch, copy):
+    monkeypatch.setattr("models.state.table_data.SLICE", 8)
+    state, looks, follower = grown_state(), Looks(), State(SCHEMA)
+    work = {"combined": lambda look: combined(state, state, look).full()}.get(copy) or getattr(state, copy)
+    changes = state.changed()
+    for most in range(10_000):
+        looks = Looks(most)
+        try:
+            made = work(looks)
+        except Left:
+            again = state.changed()
+            assert all(again.tables[name].rows.tolist() == part.rows.tolist() for name, part in changes.tables.items())
+            assert again.keys["item"].ids == changes.keys["item"].ids
+        else:
+            break
+    assert looks.asked >= slices_of(state)
+    follower.apply(made)
     assert follower.digest() == state.digest()
-    assert follower.add("item", "new") == state.add("item", "new")
-    assert len(looks) > sum(len(data.columns) for data in state.tables.values()), "columns are copied in parts"
-    for last in (1, len(looks) // 2, len(looks)):
-        left = iter(range(last - 1))
-        assert copied(state, lambda left=left: next(left, None) is None) is None
+    assert len(state.changed().tables["weights"].rows) == (0 if copy == "cut" else 5)
+
+
+def test_what_is_taken_over_is_looked_at_after_each_column():
+    state, looks = grown_state(), Looks()
+    State(SCHEMA).apply(state.full(), looks)
+    assert looks.asked >= sum(len(data.columns) for data in state.tables.values()) + len(SCHEMA.spaces) - 1
 
 
 def test_references_to_removed_rows_are_swept_and_the_next_cut_carries_that():

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from service.http.parsing import LISTS, decode_query
+import pytest
+
+from service.http import Problem
+from service.http.parsing import LISTS, decode_body, decode_query
 from service.http.schemas import Ask
 from service.routes.recommend import PARAMETERS
 
@@ -28,3 +31,13 @@ def test_every_list_may_be_repeated_or_written_with_commas() -> None:
 def test_a_filter_may_be_repeated_and_its_value_may_hold_commas() -> None:
     found = decode_query(b"filter=attributes.size:1,5&filter=brand:a", Ask).filter
     assert found == ["attributes.size:1,5", "brand:a"]
+
+
+@pytest.mark.parametrize("number", ["1e999", "9" * 400], ids=["a float", "a whole number"])
+def test_a_number_that_no_field_can_hold_is_told_in_words(number: str) -> None:
+    for decoded in (
+        lambda: decode_query(f"price_min={number}".encode(), Ask),
+        lambda: decode_body(f'{{"price_min":{number}}}'.encode(), Ask),
+    ):
+        with pytest.raises(Problem, match="a number of at most 64 bits, found a larger one"):
+            decoded()

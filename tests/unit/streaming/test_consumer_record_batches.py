@@ -7,6 +7,7 @@ import sys
 import tracemalloc
 import zlib
 from collections import deque
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -124,10 +125,12 @@ class Consumer:
         self._fetcher = Fetching()
         assert read_batches_compiled(self)
 
-    def fetched(self, data, offset=0):
-        """Take the bytes of a fetch that was made at that offset."""
+    def fetched(self, data, offset=0, aborted=()):
+        """Take the bytes of a fetch made at that offset, and the transactions that the broker calls aborted."""
         self._fetcher._subscriptions.seek(PLACE, offset)
-        self._fetcher._next_partition_records = self._fetcher.PartitionRecords(offset, PLACE, MemoryRecords(data))
+        self._fetcher._next_partition_records = self._fetcher.PartitionRecords(
+            offset, PLACE, MemoryRecords(data), aborted_transactions=aborted
+        )
 
     def poll(self, most=10_000):
         """What one poll hands out."""
@@ -149,7 +152,47 @@ def test_a_fetch_is_taken_apart_whatever_its_codec(codec):
     assert consumer.position == 7
 
 
-@pytest.mark.parametrize(("magic", "codec"), [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (1, 3)])
+TRANSACTIONAL, CONTROL = 0x10, 0x20
+
+
+def of_producer(data, producer, attributes=TRANSACTIONAL):
+    """The batch as a transactional producer writes it."""
+    number = producer.to_bytes(8, "big") + b"\0" * 6
+    return summed(data[:22] + bytes([data[22] | attributes]) + data[23:43] + number + data[57:])
+
+
+def marker(offset, producer, *, commit):
+    """The batch with which a broker ends a transaction."""
+    record = (0, struct.pack(">hh", 0, commit), struct.pack(">hi", 0, 0), [])
+    return of_producer(written([record], offset), producer, TRANSACTIONAL | CONTROL)
+
+
+def emptied(data):
+    """What compaction leaves of the last batch of a producer."""
+    return summed(data[:8] + (61 - 12).to_bytes(4, "big") + data[12:57] + b"\0" * 4)
+
+
+@pytest.mark.parametrize("codec", CODECS, ids=CODECS.get)
+def test_of_transactions_only_what_was_committed_is_read_and_markers_are_passed_over(codec):
+    """Exactly-once programs write markers into topics that are compacted; one without its record ended the reader."""
+    mine, their = (written([(0, b"k", b"v", [])], at, codec) for at in (5, 8))
+    data = b"".join([
+        of_producer(mine, 7),
+        written([(0, b"k", b"plain", [])], 6, codec),
+        marker(7, 7, commit=False),
+        of_producer(their, 7),
+        marker(9, 7, commit=True),
+        emptied(marker(10, 7, commit=False)),
+        emptied(of_producer(written([(0, b"k", b"v", [])], 11, codec), 7)),
+        written([(0, b"k", b"last", [])], 12, codec),
+    ])
+    consumer = Consumer()
+    consumer.fetched(data, 5, [SimpleNamespace(first_offset=5, producer_id=7)])
+    assert [(each.offset, each.value) for each in consumer.poll()] == [(6, b"plain"), (8, b"v"), (12, b"last")]
+    assert consumer.position == 13
+
+
+@pytest.mark.parametrize(("magic", "codec"), [(0, 0), (0, 1), (0, 2), (0, 3), (1, 0), (1, 1), (1, 2), (1, 3)])
 def test_records_in_the_formats_of_old_clients_are_read(magic, codec):
     builder = MemoryRecordsBuilder(magic, codec, 1 << 20)
     for number in range(3):
@@ -157,7 +200,9 @@ def test_records_in_the_formats_of_old_clients_are_read(magic, codec):
     builder.close()
     consumer = Consumer()
     consumer.fetched(bytes(builder.buffer()))
-    assert [(r.offset, r.key, r.value) for r in consumer.poll()] == [(n, b"k", b"%d" % n) for n in range(3)]
+    records = consumer.poll()
+    assert [(r.offset, r.key, r.value) for r in records] == [(n, b"k", b"%d" % n) for n in range(3)]
+    assert [r.timestamp for r in records] == [1_000 + n if magic else -1 for n in range(3)]
 
 
 def damaged(data):

@@ -72,3 +72,11 @@ def test_the_first_of_two_columns_of_parquet_with_one_name_counts_and_it_is_said
     survey, layout, outcomes = read(Export("", out.getvalue(), [], file="log.parquet"), tmp_path)
     assert summary(outcomes) == TEA
     assert "the header has 'item_id' more than once" in said(survey, layout)
+
+
+def test_a_number_of_thousands_of_digits_costs_its_field_alone(tmp_path: Path) -> None:
+    """Python refuses to read more than 4,300 digits, and not as it refuses bad JSON."""
+    plain = '{"user_id":"u%d","item_id":"tea","event_type":"view","timestamp":%d,"price":%s}'
+    objects = ",\n".join(plain % (number, NOW, "9" * 5_000 if number == 2 else "3") for number in (1, 2, 3))
+    _, _, outcomes = read(Export("", f"[\n{objects}\n]".encode(), [], file="log.json"), tmp_path)
+    assert [(user, price) for user, _, _, price in summary(outcomes)] == [("u1", 3.0), ("u2", None), ("u3", 3.0)]

@@ -357,6 +357,14 @@ def test_with_a_registry_and_nothing_installed_no_start_is_made(monkeypatch: pyt
         check_installed(there)
 
 
+@pytest.mark.parametrize("inner", [b'{"id":"\xff"}', b'{"\xff":1}', b'{"id":%s}' % (b"9" * 5_000), b'{"id":NaN}', b"{"])
+def test_json_behind_the_bytes_of_a_registry_that_cannot_be_read_is_left_as_it_is(inner: bytes) -> None:
+    formats, raw = Formats(load_settings(None, {}), ("events", "items")), framed(1, inner)
+    assert formats.read("items", raw, b"{}", (), NOW * 1000)[0] == raw
+    assert isinstance(decode_item(raw, b"{}"), Rejection)
+    assert isinstance(decode(formats.read("events", None, raw, (), NOW * 1000)[1], EventRules()), Rejection)
+
+
 def test_what_needs_no_registry_loads_no_decoder() -> None:
     script = (
         "import sys, streaming.formats; print([n for n in sys.modules if n.startswith(('fastavro', 'google', 'grpc'))])"

@@ -140,6 +140,26 @@ def test_refused_records_move_no_clock_and_the_last_one_taken_does():
     assert intake()[0].prepare([[facts, refused]]).offsets == [("items", 0, [9, 10], NOW / 1000)]
 
 
+def test_a_record_without_a_time_counts_by_its_event_and_moves_no_clock():
+    """Clients before 0.10 wrote none (-1); those that send a time which was never set write 1970, or the year 1."""
+    for timeless in (-1, 0, -62_135_596_800_000):
+        taking = intake()[0]
+        batch = taking.prepare([[event(1)._replace(timestamp=timeless)]])
+        assert (batch.outcomes, batch.record_times) == ({}, [NOW / 1000])
+        facts = Wire("items", 0, 9, timeless, b"tea", b'{"category":"drinks"}', [])
+        order = Wire("control", 0, 3, timeless, None, b'{"kind":"erase","id":"e1","user":"ann"}', [])
+        batch = taking.prepare([[facts], [order]])
+        assert [entry[3] for entry in batch.offsets] == [0.0, 0.0]
+        assert batch.orders[0].at >= NOW / 1000, "it erases what came before it"
+        assert taking.prepare([[event(2)]]).outcomes == {"erased": 1}
+
+
+def test_a_dead_letter_of_another_program_is_passed_over_whatever_its_headers_are():
+    sent = event(7)._replace(value=b"{")
+    for headers in ([("sluicegate-reason", None)], [("sluicegate-timestamp", b"\xff")], [("", None)]):
+        assert dead_letter.decode(sent._replace(headers=headers)) is None
+
+
 def test_a_large_poll_is_divided_into_steps_orders_first():
     taking = intake()[0]
     orders = [Wire("control", 0, offset, NOW, None, b"{", []) for offset in range(3)]
