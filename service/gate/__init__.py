@@ -1,6 +1,7 @@
 """Decides which version is served, moves the serving pointer, and follows it. Stage 6."""
 
 from service.gate.audit_check import AuditCheck
+from service.gate.audit_records import recorded
 from service.gate.canary import contrast, inspect
 from service.gate.feed import CLIENTS, PageFeed
 from service.gate.gatekeeper import Gatekeeper, RevisionConflict
@@ -24,5 +25,6 @@ __all__ = [
     "contrast",
     "inspect",
     "policy_of",
+    "recorded",
     "verdict",
 ]
