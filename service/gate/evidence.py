@@ -17,8 +17,7 @@ from service.runtime import logs
 from streaming.store import Pointer, Store, anchors_of
 from streaming.versions import recent
 
-
-OTHER_FORM: Final = "its evidence has a form that this release does not read: no comparison and no alarm of it counts"
+OTHER_FORM: Final = "its evidence has a form that this release does not read, so no comparison and no alarm counts"
 """What is said of a version whose learner is of another release."""
 
 
