@@ -18,6 +18,7 @@ from benchmarks.clusters import delay_of_clusters, false_harm
 from benchmarks.differences import DISCORDANT, HIT_RATE, LOOK, MARGIN, POLICY, Paths, crashed, draw, said
 from benchmarks.healing import healed_back
 from benchmarks.old_champion import old_champion
+from benchmarks.silence import silence
 from benchmarks.walking import drifted, walked_down
 from models.gate import Evidence, GateState, Version, decide
 from models.statistics import WINDOW, Comparison, Standing
@@ -211,6 +212,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "false_harm_rate_clusters": false_harm(random, runs),
         "delay_of_clusters": delay_of_clusters(random, LONG_RUNS),
         "old_champion": old_champion(random, runs),
+        "silence": silence(random, runs),
     }
 
 
