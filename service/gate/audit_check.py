@@ -75,7 +75,7 @@ class AuditCheck:
                 newest = newest or entry
                 self._note(audit.chained([record, after] if after else [record]))
                 after = record
-                if msgspec.json.decode(record, type=_Hashes).hash == last:
+                if last and msgspec.json.decode(record, type=_Hashes).hash == last:
                     last = ""
                 if entry == self._checked:
                     self._checked_up_to(newest, last)
