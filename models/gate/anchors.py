@@ -19,11 +19,11 @@ from models.statistics import Anchored, Bounds
 
 
 def standing(state: GateState, evidence: Evidence) -> tuple[Anchor, ...]:
-    """The anchors that can be gone back to: those of the state that the store still names.
+    """The anchors that can be gone back to: those of the state that the store still names, and has.
 
     An anchor from before an erasure is not one of them: it may hold the user who was erased.
     """
-    named = {version.id for version in evidence.anchors}
+    named = {version.id for version in evidence.anchors} - {*evidence.lost}
     return tuple(each for each in state.anchors if each.id in named and each.seq >= evidence.erased_in)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -18,6 +18,9 @@ from models.structs import Prepared
 RULES = 4
 """Number of the rules by which decisions are taken. Raise it when the same evidence may lead to another decision: then
 older records are not taken for forged ones."""
+
+UNREADABLE: Final = "unreadable"
+"""Action of what stands for an entry that is no record (`stand_in`)."""
 
 
 class AuditRecord(msgspec.Struct, metaclass=Prepared, frozen=True):
@@ -160,8 +163,8 @@ def complaints(stored: Sequence[bytes]) -> list[str]:
     """
     found = chained(stored)
     for raw in stored:
-        revision = msgspec.json.decode(raw).get("revision")
-        found += [f"revision {revision}: {difference}" for difference in _differences(raw)]
+        fields = _fields(raw)
+        found += [f"revision {fields.get('revision')}: {difference}" for difference in _differences(raw, fields)]
     return found
 
 
@@ -170,10 +173,17 @@ def chained(stored: Sequence[bytes]) -> list[str]:
 
     Args:
         stored: records as stored, oldest first.
+
+    >>> chained([b"not even JSON", stand_in(0.0, "entry 5-0 of the audit is no record")])
+    ['an entry of the audit is no record', 'entry 5-0 of the audit is no record']
     """
     found, before = [], ""
     for raw in stored:
-        fields = msgspec.json.decode(raw)
+        fields = _fields(raw)
+        if fields.get("action") == UNREADABLE:
+            found.append(str(fields.get("detail")))
+            before = ""  # what it was, and so whether the next record follows it, cannot be told
+            continue
         name = f"revision {fields.get('revision')}"
         if seal_of(fields) != fields.get("hash"):
             found.append(f"{name}: was changed after it was written")
@@ -181,6 +191,27 @@ def chained(stored: Sequence[bytes]) -> list[str]:
             found.append(f"{name}: does not follow the record before it")
         before = fields.get("hash", "")
     return found
+
+
+def stand_in(at: float, why: str) -> bytes:
+    """Returns what is shown in the place of an entry of the audit that is no record.
+
+    Args:
+        at: when the entry was written, epoch seconds.
+        why: what is wrong with it, as a sentence.
+    """
+    return msgspec.json.encode(
+        AuditRecord(at, 0, "", UNREADABLE, (), why, {}, "", "", "", "", {}, decided_by="", policy_hash="", prev_hash="")
+    )
+
+
+def _fields(raw: bytes) -> dict[str, Any]:
+    """Returns the fields of a stored record; those of a stand-in for bytes that are none."""
+    try:
+        found = msgspec.json.decode(raw)
+    except msgspec.DecodeError:
+        found = None
+    return found if isinstance(found, dict) else {"action": UNREADABLE, "detail": "an entry of the audit is no record"}
 
 
 def unchecked(stored: Sequence[bytes]) -> list[str]:
@@ -194,13 +225,14 @@ def unchecked(stored: Sequence[bytes]) -> list[str]:
     """
     if not stored:
         return []
-    first = msgspec.json.decode(stored[0])
+    readable = [fields for fields in map(_fields, stored) if fields.get("action") != UNREADABLE]
+    first: dict[str, Any] = readable[0] if readable else {}
     said = []
     if first.get("prev_hash"):
         said.append(
             f"revisions before {first.get('revision')} are no longer kept: whether they were changed cannot be told"
         )
-    other = sum(msgspec.json.decode(raw).get("rules", 1) != RULES for raw in stored)
+    other = sum(fields.get("rules", 1) != RULES for fields in readable)
     if other:
         said.append(
             f"{other} decisions were taken by the rules of another release: their hashes are checked, the decisions are"
@@ -209,10 +241,13 @@ def unchecked(stored: Sequence[bytes]) -> list[str]:
     return said
 
 
-def _differences(raw: bytes) -> list[str]:
-    record = msgspec.json.decode(raw, type=AuditRecord, strict=False)
-    if record.rules != RULES:
+def _differences(raw: bytes, fields: dict[str, Any]) -> list[str]:
+    if fields.get("action") == UNREADABLE or fields.get("rules", 1) != RULES:
         return []
+    try:
+        record = msgspec.json.decode(raw, type=AuditRecord, strict=False)
+    except msgspec.ValidationError as error:
+        return [f"is no decision of these rules: {error}"]
     again = decided_again(record)
     if again is None:
         return []
@@ -225,6 +260,7 @@ def _differences(raw: bytes) -> list[str]:
 
 
 __all__ = [
+    "UNREADABLE",
     "AuditRecord",
     "chained",
     "complaints",
@@ -233,5 +269,6 @@ __all__ = [
     "record",
     "seal_of",
     "sealed",
+    "stand_in",
     "unchecked",
 ]

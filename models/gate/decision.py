@@ -200,7 +200,8 @@ def _after_move(state: GateState, verdict: Verdict, evidence: Evidence, policy: 
         band = widened(state.norms, evidence.numbers.get("norm", 0.0))
         before, after = evidence.reference, verdict.reference
         former = before.id if before is not None and after is not None and before.id != after.id else state.former
-        stand = anchors.rotated(state, evidence, policy, verdict.reference or evidence.reference, now)
+        stands = after or (before if before is not None and before.id not in evidence.lost else None)
+        stand = anchors.rotated(state, evidence, policy, stands, now)
         moved = {"promoted_at": now, "recovering": False, "norms": band, "looks": 0, "looked_at": 0.0}
         return msgspec.structs.replace(state, **moved, former=former, anchors=stand)
     if verdict.looked:

@@ -82,6 +82,7 @@ class Evidence(msgspec.Struct, metaclass=Prepared, frozen=True):
         anchors: the versions that the store names as anchors.
         erased_in: place of the version with the last erasure; older ones may hold a user who was erased.
         quiet: seconds since the service saw a version that had learned an event more, the candidate included.
+        lost: ids of older versions that were to be served again and are damaged or gone from the store.
     """
 
     candidate: Version | None = None
@@ -96,6 +97,7 @@ class Evidence(msgspec.Struct, metaclass=Prepared, frozen=True):
     anchors: tuple[Version, ...] = ()
     erased_in: int = 0
     quiet: float = 0.0
+    lost: tuple[str, ...] = ()
 
     @property
     def known(self) -> Standing:

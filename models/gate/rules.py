@@ -65,7 +65,7 @@ def _requested(state: GateState, evidence: Evidence, policy: Policy) -> Verdict:
     request, champion = evidence.request, evidence.serving
     assert request is not None
     if request.verb == "rollback":
-        return _requested_back(evidence)
+        return _requested_back(state, evidence)
     if evidence.candidate is None:
         return Verdict("hold", evidence.faults or ("no_candidate",))
     if not _newer(evidence.candidate, champion):
@@ -80,22 +80,38 @@ def _requested(state: GateState, evidence: Evidence, policy: Policy) -> Verdict:
     return Verdict("promote", reasons, evidence.candidate, _left_behind(evidence))
 
 
-def _requested_back(evidence: Evidence) -> Verdict:
-    target = next(iter(_older(evidence)), None)
+def _requested_back(state: GateState, evidence: Evidence) -> Verdict:
+    target = next(iter(_older(state, evidence)), None)
     if target is None:
+        if evidence.lost:
+            return Verdict("hold", ("unreadable",))
         return Verdict("hold", ("not_older",) if evidence.serving is not None else ("no_reference",))
     if evidence.faults:
         return Verdict("hold", evidence.faults)
     return Verdict("rollback", ("requested", "sound"), target)
 
 
-def _older(evidence: Evidence) -> list[Version]:
-    """Versions to go back to, in order of preference: the candidate, the reference, the previous champion."""
+def _older(state: GateState, evidence: Evidence) -> list[Version]:
+    """Versions that an operator can go back to, in order of preference; the anchors only where the others are lost."""
     champion = evidence.serving
     if champion is None:
         return []
-    known = (evidence.candidate, evidence.reference, evidence.previous)
-    return [version for version in known if version is not None and version.seq < champion.seq]
+    known = [evidence.candidate, evidence.reference, evidence.previous]
+    found = [version for version in known if version is not None and version.seq < champion.seq]
+    if evidence.lost:
+        found += _anchors_before(champion, state, evidence)
+    return [version for version in found if version.id not in evidence.lost]
+
+
+def _anchors_before(champion: Version, state: GateState, evidence: Evidence) -> list[Version]:
+    older = (each for each in anchors.standing(state, evidence) if each.seq < champion.seq)
+    return [Version(each.id, each.seq) for each in older]
+
+
+def _youngest_anchor(state: GateState, evidence: Evidence) -> Version | None:
+    """The youngest anchor that is older than the champion."""
+    champion = evidence.serving
+    return next(iter(_anchors_before(champion, state, evidence)), None) if champion is not None else None
 
 
 def _rescue(state: GateState, evidence: Evidence, policy: Policy) -> Verdict | None:
@@ -109,19 +125,27 @@ def _rescue(state: GateState, evidence: Evidence, policy: Policy) -> Verdict | N
     follows = state.mode != "strict" and not state.recovering and not _another_model(evidence)
     compared = against_reference if follows else champion_against_reference
     why = harmed(compared(evidence), policy) if reference is not None and reference.seq < champion.seq else ""
+    if why and reference is not None and reference.id in evidence.lost:
+        return _back_further(why, state, evidence)
     if why:
-        return _back(why, reference, None, evidence)
+        return _back((why,), reference, None, evidence)
     anchor = anchors.ahead(state, evidence, policy) if follows else None
     if anchor is None or anchor.seq >= champion.seq:
         return None
     # What became the reference since may be behind the anchor as well.
-    return _back("behind_anchor", anchor, anchor, evidence)
+    return _back(("behind_anchor",), anchor, anchor, evidence)
 
 
-def _back(why: str, target: Version | None, reference: Version | None, evidence: Evidence) -> Verdict:
+def _back_further(why: str, state: GateState, evidence: Evidence) -> Verdict:
+    """Goes back to the youngest anchor, which becomes the reference: the store has lost the one that there was."""
+    reasons, anchor = (why, "reference_lost"), _youngest_anchor(state, evidence)
+    return _back(reasons, anchor, anchor, evidence) if anchor is not None else Verdict("hold", reasons)
+
+
+def _back(why: tuple[str, ...], target: Version | None, reference: Version | None, evidence: Evidence) -> Verdict:
     if evidence.faults:
-        return Verdict("hold", (why, *evidence.faults))
-    return Verdict("rollback", (why,), target, reference)
+        return Verdict("hold", (*why, *evidence.faults))
+    return Verdict("rollback", why, target, reference)
 
 
 def _behind(state: GateState, evidence: Evidence, policy: Policy) -> tuple[str, ...]:
@@ -189,6 +213,10 @@ def _continuous(state: GateState, case: Case, now: float) -> Verdict:
         return _held(objections, case)
     if evidence.reference is None:
         return Verdict("promote", ("sound",), evidence.candidate, evidence.serving)
+    if evidence.reference.id in evidence.lost:
+        # Nothing can be compared with it any more, and nothing can be gone back to.
+        instead = _youngest_anchor(state, evidence) or evidence.serving
+        return Verdict("promote", ("sound", "reference_lost"), evidence.candidate, instead)
     if found is None or found.n < policy.healthy_tested or not as_good(found, policy):
         return Verdict("promote", ("sound",), evidence.candidate)
     if anchors.lift_lost(state, evidence, policy, now):

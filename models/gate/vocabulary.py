@@ -69,6 +69,7 @@ REASON_TEXTS: Final = {
     "harm": "shown to be worse than the version it is compared with",
     "crash": "only the other model was right, too often in a short time",
     "behind_anchor": "shown to be worse than an anchor by more than the margin, in many small steps or in one",
+    "reference_lost": "the reference is damaged or gone from the store, so another version takes its place",
     "lift_lost": "its lift over the best single source is shown to have fallen, so the reference stays",
     "warmup": "too few tested events to judge it",
     "inconclusive": "shown to be neither worse nor no worse",

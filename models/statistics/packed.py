@@ -6,7 +6,6 @@ For what travels with every version and only this program reads.
 from __future__ import annotations
 
 import base64
-import binascii
 import zlib
 from typing import Any, Final, TypeVar
 
@@ -44,6 +43,9 @@ def unpack(text: object, kind: type[T]) -> T:
     >>> unpack("tea=", int)
     Traceback (most recent call last):
     models.statistics.packed.CannotUnpack: Error -3 while decompressing data: incorrect header check
+    >>> unpack("th\u00e9=", int)
+    Traceback (most recent call last):
+    models.statistics.packed.CannotUnpack: string argument should contain only ASCII characters
     """
     if not isinstance(text, str):
         raise CannotUnpack(f"a string was expected, not {type(text).__name__}")
@@ -53,7 +55,7 @@ def unpack(text: object, kind: type[T]) -> T:
         if not inflater.eof:
             raise CannotUnpack("it is cut short, or too long")
         return msgspec.msgpack.decode(body, type=kind)
-    except (zlib.error, binascii.Error, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (zlib.error, ValueError, msgspec.DecodeError, RecursionError) as error:  # ValueError: no base 64
         raise CannotUnpack(str(error)) from None
 
 

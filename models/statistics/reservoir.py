@@ -118,33 +118,37 @@ class Reservoir:
         """Returns all questions as a base carries them."""
         return pack(self.questions)
 
-    def refill(self, evidences: Iterable[Mapping[str, object]], erased: Collection[int] = ()) -> None:
+    def refill(self, evidences: Iterable[Mapping[str, object]], erased: Collection[int] = ()) -> int:
         """Collects the questions that versions carry; the next `ask` puts all of them.
 
         Args:
             evidences: What each version carries, from a base with all questions of its time on, oldest first.
             erased: hashes of the ids of users whose questions are left out.
 
+        Returns:
+            Versions whose questions are discarded: another release wrote them.
+
         >>> first, second = Reservoir(), Reservoir()
         >>> first.add(PastQuestion(["tea"], [0.0], [0], 1.0, "mug", 7))
         >>> second.refill([{"questions": first.packed()}, {"asked": [[["mug"], [1.0], [0], 2.0, "pot", 8]]}])
+        0
         >>> [each.item for each in second.questions]
         ['mug', 'pot']
-        >>> second.refill([{"questions": "of another release"}], {8})
-        >>> second.questions
-        []
+        >>> second.refill([{"questions": "of another release"}, {"asked": [["tea"]]}], {8}), second.questions
+        (2, [])
         """
-        self._asked = []
+        self._asked, discarded = [], 0
         for evidence in evidences:
             if "questions" in evidence:
                 self._asked = []
-                for question in stored(evidence["questions"]):
+            try:
+                for question in _carried(evidence):
                     self.add(question)
-            else:
-                for question in asked(evidence):
-                    self.add(question)
+            except CannotUnpack:
+                discarded += 1
         self.erase(erased)
         self._all = True
+        return discarded
 
     def put_all(self) -> None:
         """Lets the next `ask` put all questions."""
@@ -184,14 +188,6 @@ class Reservoir:
         return Found(len(compared), sum(each.known for each in compared), lost, gained)
 
 
-def stored(packed: object) -> list[PastQuestion]:
-    """Returns the questions that `Reservoir.packed` made a string of; none when another release did."""
-    try:
-        return unpack(packed, list[PastQuestion])
-    except CannotUnpack:
-        return []
-
-
 def asked(evidence: Mapping[str, object]) -> list[PastQuestion]:
     """Returns the questions that one version carries; none when another release wrote it.
 
@@ -202,6 +198,16 @@ def asked(evidence: Mapping[str, object]) -> list[PastQuestion]:
         return msgspec.convert(evidence.get("asked", []), list[PastQuestion])
     except msgspec.ValidationError:
         return []
+
+
+def _carried(evidence: Mapping[str, object]) -> list[PastQuestion]:
+    """Returns the questions of a version, all of its time for a base. Raises CannotUnpack."""
+    if "questions" in evidence:
+        return unpack(evidence["questions"], list[PastQuestion])
+    try:
+        return msgspec.convert(evidence.get("asked", []), list[PastQuestion])
+    except msgspec.ValidationError as error:
+        raise CannotUnpack(str(error)) from None
 
 
 def _superfluous(times: list[float]) -> int:

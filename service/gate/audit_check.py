@@ -8,7 +8,11 @@ from __future__ import annotations
 import threading
 from typing import Final
 
+import msgspec
+
 from models.gate import audit
+from models.structs import Prepared
+from service.gate.audit_records import recorded
 from service.runtime import logs
 from service.runtime.telemetry import Telemetry
 from streaming.store import Store, StoreUnavailable
@@ -21,6 +25,13 @@ BREATH: Final = 0.02
 """Seconds between two reads: checking 10,000 records must not hold up requests."""
 STOP_PATIENCE: Final = 2.0
 """Seconds that a look under way has to end."""
+
+
+class _Hashes(msgspec.Struct, metaclass=Prepared):
+    """Hash of a record; or, in the gate's state, of the record that was written last."""
+
+    hash: str = ""
+    audit_hash: str = ""
 
 
 class AuditCheck:
@@ -56,21 +67,36 @@ class AuditCheck:
 
     def look(self) -> None:
         """Check the records that are new, newest first. Raises StoreUnavailable."""
+        last = self._last_written()  # before the records are read, so that it must be among them
         newest, before, after = "", "+", b""
         while not self._stop.is_set():
-            page = self._store.decisions(PAGE, before)
+            page = recorded(self._store, PAGE, before)
             for entry, record in page:
                 newest = newest or entry
                 self._note(audit.chained([record, after] if after else [record]))
                 after = record
+                if last and msgspec.json.decode(record, type=_Hashes).hash == last:
+                    last = ""
                 if entry == self._checked:
-                    self._checked = newest
+                    self._checked_up_to(newest, last)
                     return
             if len(page) < PAGE:
-                self._checked = newest
+                self._checked_up_to(newest, last)
                 return
             before = page[-1][0]
             self._stop.wait(BREATH)
+
+    def _last_written(self) -> str:
+        """The hash of the record that the gate wrote last, as its state says; "" where that cannot be read."""
+        try:
+            return msgspec.json.decode(self._store.gate().state or b"{}", type=_Hashes).audit_hash
+        except msgspec.DecodeError:
+            return ""  # the gatekeeper reports it
+
+    def _checked_up_to(self, newest: str, missed: str) -> None:
+        self._checked = newest
+        if missed:
+            self._note([f"the record that the gate wrote last ({missed[:16]}) is gone or was never written"])
 
     def _note(self, found: list[str]) -> None:
         for fault in found:

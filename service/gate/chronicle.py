@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from models.structs import Prepared
+from service.gate.audit_records import recorded
 from streaming.store import Store
 
 OF_NOTE: Final = 60
@@ -75,7 +76,7 @@ class Chronicle:
         return [line for line in found if again or line.revision > self._revision]
 
     def _newest_records(self, count: int) -> list[DecisionLine]:
-        return [msgspec.json.decode(raw, type=DecisionLine) for _, raw in self._store.decisions(count)]
+        return [msgspec.json.decode(raw, type=DecisionLine) for _, raw in recorded(self._store, count)]
 
     def take(self, found: list[DecisionLine]) -> list[DecisionLine]:
         """Take in what `fetch` found, and return those of note and the newest one, newest first."""

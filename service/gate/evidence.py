@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import msgspec
 
 from models.experiments import Counts
 from models.gate import Evidence, Request, Version
-from models.snapshot import Damaged
+from models.snapshot import Damaged, Manifest
 from models.statistics import CannotUnpack, Reservoir, Standing, asked
 from service.gate.pace import ComparedPace
+from service.runtime import logs
 from streaming.store import Pointer, Store, anchors_of
 from streaming.versions import recent
+
+OTHER_FORM: Final = "its evidence has a form that this release does not read, so no comparison and no alarm counts"
+"""What is said of a version whose learner is of another release."""
 
 
 class EvidenceReader:
@@ -32,7 +37,7 @@ class EvidenceReader:
         self._version = ""
         self._standing: Standing | None = None
         self._rebuilt, self._erased_in = "", 0
-        self._refilled = False
+        self._refilled = self._unread = False
         self.reservoir = Reservoir()
         self.pace = ComparedPace()
         self._counted: tuple[str, object] = ("", None)
@@ -80,7 +85,7 @@ class EvidenceReader:
             self._counted = (version, manifest.evidence.get("experiments"))
             for question in asked(manifest.evidence):
                 self.reservoir.add(question)
-            found = standing(manifest.evidence)
+            found = self._understood(manifest)
             self.pace.note(manifest.created_at, found)
             if found is not None and found.applied != self._applied:
                 self._applied, self.learned_at = found.applied, self._seconds()
@@ -88,6 +93,18 @@ class EvidenceReader:
         except Damaged:
             # The follower reports the damage when it loads the version; here it only means no evidence.
             return None
+
+    def _understood(self, manifest: Manifest) -> Standing | None:
+        """The standing that a version carries; one that only says so when it has another form, of another release."""
+        found, there = standing(manifest.evidence), "standing" in manifest.evidence
+        unread = found is None and there
+        if unread and not self._unread:
+            logs.warn("evidence cannot be read", version=manifest.id, detail=OTHER_FORM)
+        self._unread = unread
+        if not unread:
+            return found
+        self.learned_at = self._seconds()  # whether it learned an event cannot be told
+        return Standing(paused=OTHER_FORM)
 
     def counts(self) -> tuple[str, Counts]:
         """The counts of experiments in the newest version, and its id; for any thread."""
@@ -101,7 +118,9 @@ class EvidenceReader:
         """Collect the questions that versions before this process carried."""
         before = [each for each in recent(self._store) if each.seq < seq]
         erased = {user for each in before for user, _ in each.erased}
-        self.reservoir.refill((each.evidence for each in before), erased)
+        discarded = self.reservoir.refill((each.evidence for each in before), erased)
+        if discarded:
+            logs.warn("old events are discarded", versions=discarded, detail="another release wrote them")
         self._refilled = True
 
 

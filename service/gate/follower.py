@@ -75,7 +75,9 @@ class Follower:
         """Why the served version could not be loaded; empty when it is loaded."""
         self.tracer: Tracer | None = None
         """Follows recorded traces to the version that is served; None where tracing is off."""
-        self._unkept, self._prepared_at = "", 0.0
+        self.unkept = ""
+        """The reference that could not be loaded, "" for none."""
+        self._prepared_at = 0.0
         self._serving_logged_at = 0.0
 
     def follow(self, pointers: Mapping[str, Pointer], *, load: bool) -> bool:
@@ -156,12 +158,12 @@ class Follower:
 
     def keep(self, reference: str) -> None:
         """Hold the reference, a version's id, at hand. Without it a rollback takes as long as loading a base."""
-        if reference == self._unkept:
+        if reference == self.unkept:
             return
         try:
             self._tables.keep(reference)
         except UNUSABLE as error:
-            self._unkept = reference
+            self.unkept = reference
             logs.warn("the reference is not at hand", version=reference, detail=str(error))
 
     def swap(self, baseline: bool | None = None) -> None:

@@ -28,6 +28,7 @@ from service.gate.follower import Backoff, Follower, version_of
 from service.gate.policy import policy_of
 from service.gate.recall import forgotten
 from service.gate.setback import Setback
+from service.gate.state import StateReader, StateUnreadable
 from service.runtime import logs
 from service.runtime.telemetry import Telemetry
 from service.serving import Experiments, TableSet, TableSets
@@ -101,6 +102,7 @@ class Gatekeeper:
         self.moved: Callable[[Decision], None] = lambda _: None
         """Called with each decision of the thread that moved the pointer."""
         self._scratch = new_scratch()
+        self._states = StateReader()
         self._rescue = Backoff()
         self._setback = Setback()
         self._inspected, self._asked_all = ("", "", 0.0), 0.0
@@ -142,7 +144,7 @@ class Gatekeeper:
                         return
                 self._store.leave_replica()
                 decision = self.tick()
-                self.refusal = ""
+                self.refusal = self._states.unreadable
                 wait = 0.0 if decision is not None else self._settings.service.poll_interval
                 if decision is not None:
                     self.moved(decision)
@@ -280,16 +282,28 @@ class Gatekeeper:
         waits = not past and (request is None or request.verb not in gate.UNSEEN_VERBS)
         gone = self._dropped(pointers)
         followed = self.follower.follow(pointers, load=waits)
+        if self._states.unreadable and (request is None or request.verb not in gate.MODE_VERBS):
+            if request is not None:
+                raise StateUnreadable(self._states.unreadable)
+            return None
         if request is None and not followed:
             # The served version could not be loaded here; another replica may be fine, so this one does not decide.
             return None
         active = self._tables.active
         champion = version_of(active.manifest) if active is not None and ("serving" in pointers or gone) else None
-        decision = self._judge(self.reader.evidence(pointers, champion, request), experiments)
+        evidence = self._with_lost(self.reader.evidence(pointers, champion, request))
+        decision = self._judge(evidence, experiments)
         if decision is None and waits and self.evidence.reference is not None:
             # In a tick that moved nothing: no version waits for the copy.
             self.follower.keep(self.evidence.reference.id)
         return decision
+
+    def _with_lost(self, evidence: Evidence) -> Evidence:
+        """The evidence, with the reference among the lost versions when it is gone, or was found to be damaged."""
+        reference = evidence.reference
+        if reference is None or not (reference.id == self.follower.unkept or self._store.gone(reference.id)):
+            return evidence
+        return msgspec.structs.replace(evidence, lost=(reference.id,))
 
     def _repaired(self, pointers: dict[str, Pointer]) -> bool:
         """Whether the learner has written a version since Redis went back, newer than the champion."""
@@ -309,10 +323,8 @@ class Gatekeeper:
     def _read_gate(self) -> None:
         record = self._store.gate()
         self._setback.note(self.revision, record.revision)
-        if record.state:
-            self.state = msgspec.json.decode(record.state, type=GateState)
         # An emptied Redis knows no state: ours goes on, at the revision that the next decision must be made at.
-        self.state = msgspec.structs.replace(self.state, revision=record.revision)
+        self.state = self._states.read(record, self.state)
         self._telemetry.gate(self.state)
         self._tables.serve_baseline(self.state.baseline)
         # An emptied Redis knows none either: ours are written again with the next decision.
@@ -329,12 +341,15 @@ class Gatekeeper:
     def _judge(self, evidence: Evidence, experiments: bytes | None = None) -> Decision | None:
         now = self._clock()
         target = gate.wanted(self.state, evidence, self.policy, now)
-        if target is not None:
-            if evidence.request is None and self._pause(evidence, target).waiting:
-                return None
-            if evidence.request is None and self._lost(evidence, target):
-                return None
+        if target is not None and evidence.request is None and self._must_wait(evidence, target):
+            return None
+        while target is not None:
             evidence = self._examined(evidence, target, now)
+            if not evidence.faults or _challenges(evidence, target):
+                break
+            # Users do not wait for a version that the store has lost: an older one may be there.
+            evidence = msgspec.structs.replace(evidence, faults=(), lost=(*evidence.lost, target.id))
+            target = gate.wanted(self.state, evidence, self.policy, now)
         decision = gate.decide(self.state, evidence, self.policy, now)
         self.evidence, self.numbers = evidence, decision.numbers
         if not gate.worth_recording(self.state, decision, self.policy, now) and evidence.request is None:
@@ -343,17 +358,19 @@ class Gatekeeper:
             return None
         return decision if decision.moves or evidence.request is not None else None
 
-    def _lost(self, evidence: Evidence, target: Version) -> bool:
-        """Whether the challenger, seen a moment ago, is gone: Redis went back, and nothing is wrong with anything."""
+    def _must_wait(self, evidence: Evidence, target: Version) -> bool:
+        """Whether a version to be served is in its pause, or is the challenger and lost.
+
+        Where the challenger that was seen a moment ago is gone, Redis went back, and nothing is wrong with anything.
+        """
+        if self._pause(evidence, target).waiting:
+            return True
         known = [each for each in (self._tables.active, self._tables.idle) if each is not None and each.id == target.id]
-        if known or evidence.candidate is None or target.id != evidence.candidate.id:
-            return False
-        return self._store.gone(target.id)
+        return not known and _challenges(evidence, target) and self._store.gone(target.id)
 
     def _pause(self, evidence: Evidence, target: Version) -> Backoff:
         """The pause that a version to be served must wait for: users do not wait for a faulty challenger's."""
-        challenger = evidence.candidate is not None and evidence.candidate.id == target.id
-        return self.follower.backoff if challenger else self._rescue
+        return self.follower.backoff if _challenges(evidence, target) else self._rescue
 
     def _commit(self, decision: Decision, evidence: Evidence, now: float, experiments: bytes | None = None) -> bool:
         entry = audit.record(self.state, decision, evidence, self.policy, now, self.name)
@@ -408,6 +425,11 @@ class Gatekeeper:
             return msgspec.structs.replace(evidence, faults=found.faults, detail=found.detail)
         # Once in each silence, all old events are asked again: then they decide (models/gate/silence.py).
         silence = self.reader.learned_at if gate.silent(evidence, self.policy) else 0.0
+        if not _challenges(evidence, target) and self._store.gone(target.id):
+            # Tables that are at hand here do not help: no pointer may name the version, and no other replica has it.
+            detail = f"version {target.id} is gone from the store"
+            logs.warn("an older version cannot be served again", version=target.id, detail=detail)
+            return msgspec.structs.replace(evidence, faults=("unreadable",), detail=detail)
         faults, detail, numbers = found = self._examine(target.id, now, silence)
         idle = self._tables.idle
         if faults:
@@ -416,7 +438,7 @@ class Gatekeeper:
                 self._rescue.failed()
         else:
             self._pause(evidence, target).succeeded()
-        if evidence.candidate is not None and target.id == evidence.candidate.id and idle is not None:
+        if _challenges(evidence, target) and idle is not None:
             evidence = msgspec.structs.replace(evidence, candidate=version_of(idle.manifest))
         return msgspec.structs.replace(evidence, faults=faults, detail=detail, numbers=numbers)
 
@@ -457,6 +479,11 @@ class Gatekeeper:
         self._inspected = ("", "", 0.0)
         logs.warn("challenger refused", version=version, faults=found.faults, detail=found.detail)
         self.follower.discard()
+
+
+def _challenges(evidence: Evidence, target: Version) -> bool:
+    """Whether a version to be served is the challenger, and none that is gone back to."""
+    return evidence.candidate is not None and evidence.candidate.id == target.id
 
 
 def _before(mode: gate.Mode) -> gate.Mode:

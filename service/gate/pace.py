@@ -25,6 +25,13 @@ class ComparedPace:
     ...     pace.note(float(second), Standing(Comparison("a", hit=Sums(n=40 * second))))
     >>> pace.rates(4.0)["reference"], pace.rates(8.0)["reference"], pace.rates(1_000.0)["reference"]
     (40.0, 20.0, 0.0)
+
+    A clock that is set back by a day begins it again:
+
+    >>> for second in range(5, 9):
+    ...     pace.note(second - 86_400.0, Standing(Comparison("a", hit=Sums(n=40 * second))))
+    >>> pace.rates(8.0 - 86_400.0)["reference"]
+    40.0
     """
 
     def __init__(self) -> None:
@@ -48,6 +55,8 @@ class ComparedPace:
             same = (of, against) == (found.of, found.against) and found.n >= n
             more[name] = found.n - n if same else 0
             self._before[name] = found.of, found.against, found.n
+        if self._steps and at < self._steps[-1][0]:
+            self._steps.clear()
         self._steps.append((at, more))
         while self._steps[0][0] < at - SPAN:
             self._steps.popleft()

@@ -24,7 +24,7 @@ TRIES: Final = 8
 
 ACTOR: Final = "auto"
 
-PROPOSED: Final = {"requested", "behind_anchor"}
+PROPOSED: Final = {"requested", "behind_anchor", "reference_lost"}
 """Reasons of rollbacks after which a quarantine is proposed at most."""
 
 

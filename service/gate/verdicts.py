@@ -10,6 +10,7 @@ import msgspec
 
 from models.gate import AuditRecord
 from models.structs import Prepared
+from service.gate.audit_records import recorded
 from service.gate.gatekeeper import Gatekeeper
 from streaming.store import AUDIT_ENTRIES, Store
 
@@ -163,7 +164,7 @@ def _lines(store: Store) -> Iterator[tuple[_Line, bytes]]:
     """Yield every record that is kept, newest first."""
     before, read = "+", 0
     while read < AUDIT_ENTRIES:
-        entries = store.decisions(PAGE, before)
+        entries = recorded(store, PAGE, before)
         for before, raw in entries:  # noqa: B007 - the next page begins before the last of them
             yield msgspec.json.decode(raw, type=_Line), raw
         read += len(entries)
@@ -172,7 +173,13 @@ def _lines(store: Store) -> Iterator[tuple[_Line, bytes]]:
 
 
 def _record(raw: bytes) -> AuditRecord:
-    return msgspec.json.decode(raw, type=AuditRecord, strict=False)
+    try:
+        return msgspec.json.decode(raw, type=AuditRecord, strict=False)
+    except msgspec.ValidationError as error:
+        raise NoVerdict(
+            f"The record of the decision about it cannot be read by this release: {error}.",
+            "GET /gate/decisions (`sluicegate gate log`) has it as it was written.",
+        ) from None
 
 
 def _nothing(name: VersionName, served: str | None, kept: str | None, oldest: float) -> NoVerdict:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from models.records import Order, Rejection, decode_control, encode_control
 from service.context import Context
+from service.gate import StateUnreadable
 from service.http import (
     BadKeys,
     Caller,
@@ -202,6 +203,13 @@ def refused(error: RecordRefused, value: bytes | None) -> Problem:
 
 def store_away(error: StoreUnavailable) -> Problem:
     """The problem of a request that needs Redis while Redis does not answer, or not as it should."""
+    if isinstance(error, StateUnreadable):
+        return Problem(
+            "unavailable",
+            f"The gate decides nothing: {error.why}.",
+            "If a newer release wrote it, bring all services to that one. Otherwise order a mode, which writes a new "
+            "state: `sluicegate gate mode continuous --reason ...`.",
+        )
     if error.kind == "other":
         # Redis is there: to send the same again changes nothing.
         detail = f"Redis refused a command: {error}."

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from models import gate
 from service.context import Context
-from service.gate import NAME, NoVerdict, RevisionConflict, Verdict, VersionName, verdict
+from service.gate import NAME, NoVerdict, RevisionConflict, Verdict, VersionName, recorded, verdict
 from service.http import (
     DecisionsPage,
     ForceAsk,
@@ -243,7 +243,7 @@ def _id(version: gate.Version | None) -> str | None:
 
 def _stored(ctx: Context, limit: int, before: str | None) -> dict[str, object]:
     try:
-        entries = ctx.store.decisions(limit, before or "+")
+        entries = recorded(ctx.store, limit, before or "+")
     except StoreUnavailable as error:
         raise store_away(error) from None
     return {

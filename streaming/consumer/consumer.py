@@ -403,14 +403,32 @@ class KafkaSource:
         `lag` cannot tell this: nothing more is fetched from a partition while fetched records wait here, so its last
         fetch tells least when the backlog is largest.
         """
-        parts = sorted(self._consumer.assignment())
-        try:
-            listed = self._consumer.end_offsets(parts, timeout_ms=int(timeout_s * 1000))
-        except (kafka_errors.KafkaError, KeyError):  # KeyError: see `_edges`
+        listed = self._listed_ends(timeout_s)
+        if listed is None:
             return None
         tracked = self._tracked()
         ends = {part: max(end, self._consumer.highwater(part) or 0) for part, end in listed.items()}
         return _nested({part: max(0, end - tracked[part]) for part, end in ends.items()})
+
+    def unread(self, timeout_s: float) -> bool:
+        """Ask the broker whether it holds records that may be read and were not handed out; False without an answer.
+
+        Partitions whose next batch cannot be read do not count, nor does what an open transaction holds back, and
+        nothing does while the topic that is read first cannot be read.
+        """
+        if self._awaited.keys() & self._set_aside.keys():
+            return False
+        listed, tracked = self._listed_ends(timeout_s), self._tracked()
+        return any(end > tracked[part] for part, end in (listed or {}).items() if part not in self._set_aside)
+
+    def _listed_ends(self, timeout_s: float) -> dict[TopicPartition, int] | None:
+        """Where the broker says that each log ends; None without an answer in time."""
+        parts = sorted(self._consumer.assignment())
+        try:
+            ends: dict[TopicPartition, int] = self._consumer.end_offsets(parts, timeout_ms=int(timeout_s * 1000))
+        except (kafka_errors.KafkaError, KeyError):  # KeyError: see `_edges`
+            return None
+        return ends
 
     def commit_mirror(self, offsets: Mapping[str, Mapping[int, int]], group: str | None = None) -> bool:
         """Commit to Kafka how far a version reaches, for tools that show lag; whether that succeeded.

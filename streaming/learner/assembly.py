@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ from streaming.store import Leadership, Store
 from streaming.telemetry import LearnerTelemetry
 from streaming.tracing import Tracer
 from streaming.versions import AdoptionWatch
+
+log = logging.getLogger(__name__)
 
 READERS = 0.5
 """Seconds that a thread that only reads from Redis gets to end: with a silent Redis each takes all of it."""
@@ -139,7 +142,9 @@ class Assembly:
             return None
         before = [each for each in versions.recent(self.store) if each.seq <= start.before.seq]
         erased = {user for each in before for user, _ in each.erased}
-        evidence.reservoir.refill((each.evidence for each in before), erased)
+        discarded = evidence.reservoir.refill((each.evidence for each in before), erased)
+        if discarded:
+            log.warning("old events of %d versions are discarded: another release wrote them", discarded)
         standing = evidence.take_up(start.before, same_model=start.extends is not None)
         return standing.exposed if standing is not None else None
 

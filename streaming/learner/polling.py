@@ -19,6 +19,7 @@ from streaming.kafka import UNREADABLE, BrokerAway, DataUnreadable, Record, Topi
 from streaming.learner.lag import LagReporter
 from streaming.learner.parts import Parts
 from streaming.learner.stopping import Stop
+from streaming.learner.stuck_source import QUIET, StuckSourceWatch
 from streaming.learning import Model
 from streaming.waiting import until_there
 
@@ -32,6 +33,9 @@ RETRY = 0.5
 
 REOPEN = 30.0
 """Seconds of the same unexplained trouble with Kafka after which the term ends, and with it its Kafka client."""
+
+ANSWER = 0.5
+"""Seconds that Kafka has to say whether it holds records for us."""
 
 FULL = 0.1
 """Seconds between attempts to go on while the learner has not learned what was prepared."""
@@ -54,7 +58,9 @@ class Poller:
         self._histories = HistoryStage(parts.live_writer, self._hand_over, self._over, stop.is_set)
         self._intake = intake_of(parts.settings, model.admission, parts.contents, self._refuse)
         self._lag = LagReporter(parts)
+        self._watch = StuckSourceWatch(lambda: parts.source.unread(ANSWER), parts.monotonic)
         self._unreadable: frozenset[str] = frozenset()
+        self._stuck = False
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
         self.ended = False
         """Whether `next` returned the last batch: the intake was asked to stop, and all it polled was handed over."""
@@ -102,6 +108,8 @@ class Poller:
         try:
             while not self._pause(0.0):
                 until_there(self._poll, (BrokerAway, TopicMissing), self._pause, RETRY, self._report, patience)
+                if self._stuck:
+                    raise BrokerAway(f"the broker holds records and handed out none for {QUIET:.0f} s to this client")
             self._end(None)
         except BatchGivenUp:
             self._end(None)
@@ -128,6 +136,7 @@ class Poller:
             parts.telemetry.kafka_away.set(0)
             polled = []
         parts.telemetry.polled.set(parts.wall())
+        self._stuck = self._watch.polled(bool(polled))
         self._report_unreadable(parts.source.unreadable)
         if polled:
             parts.telemetry.kafka_away.set(0)

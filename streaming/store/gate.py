@@ -99,10 +99,13 @@ class GateCommands(VersionCommands):
         return bool(answer == "OK")
 
     def decisions(self, count: int, before: str = "+") -> list[tuple[str, bytes]]:
-        """Read the newest `count` audit records older than entry id `before`: (entry id, record), newest first."""
+        """Read the newest `count` audit records older than entry id `before`: (entry id, record), newest first.
+
+        The record is b"" where something else has added an entry.
+        """
         end = before if before == "+" else f"({before}"
         found = self.call("XREVRANGE", self.key("audit"), end, "-", "COUNT", count)
-        return [(entry.decode(), _fields(fields)[b"record"]) for entry, fields in found]
+        return [(entry.decode(), _fields(fields).get(b"record", b"")) for entry, fields in found]
 
 
 def _word(version: str | None, named: Mapping[str, int]) -> str:

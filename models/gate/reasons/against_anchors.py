@@ -46,6 +46,15 @@ def rollback_to_anchor(case: Situation) -> Said:
     return said(why, furthest(case))
 
 
+def reference_lost(case: Situation) -> Said:
+    """The reference cannot be served again."""
+    del case
+    return said(
+        "The reference is damaged or gone from the store. The youngest anchor that is older than the champion takes "
+        "its place, or the champion itself where there is none and nothing speaks against it."
+    )
+
+
 def lift_lost(case: Situation) -> Said:
     """It goes live, and the reference stays."""
     del case
@@ -55,7 +64,7 @@ def lift_lost(case: Situation) -> Said:
     )
 
 
-ANCHORED: Final = {"behind_anchor": behind_anchor, "lift_lost": lift_lost}
+ANCHORED: Final = {"behind_anchor": behind_anchor, "reference_lost": reference_lost, "lift_lost": lift_lost}
 """What each reason about anchors is explained by."""
 
 __all__ = ["ANCHORED", "rollback_to_anchor"]

@@ -83,14 +83,15 @@ def rollback_harm(case: Situation) -> Said:
     """A rollback because users got worse pages."""
     name = "probation" if case.compared("probation") is not None and case.state.mode == "strict" else "reference"
     who = "The champion's" if name == "probation" else "The learner's"
-    why = "Users were shown to get worse pages than the reference would give them, so it is served again."
+    then = "an older version is served again" if case.evidence.lost else "it is served again"
+    why = f"Users were shown to get worse pages than the reference would give them, so {then}."
     return said(why, case.interval(name, who))
 
 
 def rollback_crash(case: Situation) -> Said:
     """A rollback because the champion had collapsed."""
-    del case
-    return said("Only the reference was right, too often in a short time, so it is served again.")
+    then = "an older version is served again" if case.evidence.lost else "it is served again"
+    return said(f"Only the reference was right, too often in a short time, so {then}.")
 
 
 def bootstrap(case: Situation) -> Said:

@@ -14,6 +14,7 @@ def decide(store: Store, *actions: str, reasons: tuple[str, ...] = ("sound",), a
     for action in actions:
         revision = store.gate().revision
         record = {"at": 1.0 * revision, "revision": revision + 1, "actor": actor, "action": action, "reasons": reasons}
+        record |= {"from_version": "", "to_version": "", "hash": ""}
         assert store.decide(revision, b"{}", msgspec.json.encode(record))
 
 

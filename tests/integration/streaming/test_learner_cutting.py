@@ -16,7 +16,8 @@ from prometheus_client import CollectorRegistry
 from service.local import embedded
 from streaming.intake import DeadLetterWriter
 from streaming.jobs import redrive
-from streaming.kafka import EventProducer, ensure_topics
+from streaming.kafka import BrokerAway, EventProducer, ensure_topics
+from streaming.learner import stuck_source
 from streaming.learner.assembly import Assembly
 from streaming.learner.cutting import VersionCutter
 from streaming.learner.parts import Parts
@@ -146,3 +147,20 @@ def test_a_version_waits_for_its_dead_letters(settings: Settings, stack: ExitSta
         eventually(term.cutter.cut, timeout=30.0)
         assert [letter.value for letter in redrive.letters(elsewhere)] == [BAD]
         assert term.committed() == 2
+
+
+def test_a_client_of_kafka_that_comes_to_a_stand_ends_the_term(
+    settings: Settings, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(settings, [clicked("ann", "lamp")])
+    term = UnderWay(settings, stack.enter_context(closing(Store.for_histories(settings))))
+    with term.stack:
+        term.begin()
+        term.learn(1)
+        client = term.parts.source._consumer  # type: ignore[attr-defined]
+        client.pause(*client.assignment())  # it answers every poll with nothing from now on, and raises no error
+        monkeypatch.setattr(stuck_source, "QUIET", 0.5)  # not half a minute
+        monkeypatch.setattr(stuck_source, "SURE", 0.2)
+        send(settings, [clicked("bob", "sofa")])
+        with pytest.raises(BrokerAway, match="handed out none"):
+            eventually(lambda: term.poller.next(0.05), timeout=60.0)

@@ -111,6 +111,44 @@ def test_no_mode_that_decides_by_itself_promotes_what_is_behind_an_anchor(mode: 
     assert (said.action, said.reasons[0]) == ("hold" if mode == "strict" else "rollback", "behind_anchor")
 
 
+def lost(found: Evidence, *versions: str) -> Evidence:
+    return msgspec.structs.replace(found, lost=versions)
+
+
+def test_users_go_back_to_an_anchor_where_the_reference_is_lost() -> None:
+    harmed = evidence(total=-4_000.0)
+    assert decide(STANDS, harmed, POLICY, 30.0).target == Version("reference", 7)
+    back = decide(STANDS, lost(harmed, "reference"), POLICY, 30.0)
+    assert (back.action, back.reasons) == ("rollback", ("harm", "reference_lost"))
+    assert (back.target, back.reference) == (HOUR, HOUR)
+    assert back.next_state.recovering
+    further = decide(STANDS, lost(harmed, "reference", "hour"), POLICY, 30.0)
+    assert (further.target, further.reference) == (DAY, DAY)
+    all_lost = lost(harmed, "reference", "hour", "day")
+    nowhere = decide(STANDS, all_lost, POLICY, 30.0)
+    assert (nowhere.action, nowhere.reasons) == ("hold", ("harm", "reference_lost"))
+    assert complaints([msgspec.json.encode(record(STANDS, nowhere, all_lost, POLICY, 30.0, "x"))]) == []
+
+
+def test_a_lost_reference_is_replaced_with_the_next_version_that_goes_live() -> None:
+    replaced = decide(STANDS, lost(evidence(total=0.0), "reference"), POLICY, 100.0)
+    assert (replaced.action, replaced.reasons, replaced.reference) == ("promote", ("sound", "reference_lost"), HOUR)
+    alone = decide(GateState(), lost(evidence(total=0.0), "reference"), POLICY, 100.0)
+    assert alone.reference == CHAMPION
+    assert "reference" not in {each.id for each in (*replaced.next_state.anchors, *alone.next_state.anchors)}
+
+
+def test_an_operator_goes_back_to_what_is_there() -> None:
+    asked = Request("rollback", "ops", "odd slates")
+    found = msgspec.structs.replace(evidence(request=asked), candidate=None, previous=Version("previous", 6))
+    ways = ("reference", "previous", "hour", "day")
+    for known, target in enumerate(ways):
+        decision = decide(STANDS, lost(found, *ways[:known]), POLICY, 30.0)
+        assert decision.target is not None
+        assert decision.target.id == target
+    assert decide(STANDS, lost(found, *ways), POLICY, 30.0).reasons == ("unreadable",)
+
+
 def test_an_operator_passes_over_an_anchor_by_force_alone() -> None:
     plain, forced = (
         evidence(against(DAY, LOST), request=Request("promote", "ops", "I know", force=force))

@@ -98,6 +98,7 @@ CASES = {
         Evidence(NEW, REFERENCE, REFERENCE, standing=Standing(anchors=(LOST,)), anchors=(REFERENCE,)),
         GateState(anchors=(Anchor(REFERENCE.id, REFERENCE.seq),)),
     ),
+    "reference_lost": Taken(judged(lost=(REFERENCE.id,))),
     "lift_lost": Taken(
         judged(Standing(compared(200.0), learnt=compared(0.0, Version("cosine", 0))), anchors=(REFERENCE,)),
         GateState(anchors=(Anchor(REFERENCE.id, REFERENCE.seq, lift=0.5),)),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import msgspec
+import numpy as np
 import pytest
 
-from models.gate import GUARDS, Evidence, GateState, Policy, Version, decide, wanted
+from benchmarks import silence
+from models.gate import GUARDS, Decision, Evidence, GateState, Policy, Version, decide, wanted
 from models.statistics import Comparison, Standing, Window
 from models.statistics.confidence import Sums
-from tests.unit.models.test_gate_guards import BAND, alarmed
+from tests.unit.models.test_gate_guards import BAND, BETTER, EQUAL, alarmed, compared
 
 POLICY = Policy()
 LASTS = 3_700
@@ -105,3 +108,39 @@ def test_a_version_that_no_learner_wrote_gains_nothing_by_waiting() -> None:
     held = decide(GateState(), msgspec.structs.replace(by_hand, numbers=numbers), POLICY, 0.0)
     assert held.reasons == ("lists_changed",)
     assert wanted(GateState(), alarmed("lag"), POLICY, 0.0) is None
+
+
+WORSE, AS_GOOD = compared(30_000, -3_000.0, 2_000.0), compared(30_000, 0.0)
+COMPARED = (None, compared(49, 0.0), EQUAL, AS_GOOD, BETTER, WORSE)
+MODES = ("continuous", "shadow", "strict", "manual", "frozen")
+
+
+@pytest.mark.parametrize("reason", sorted({guard.reason for guard in GUARDS} - {"forgetting"}))
+def test_a_silence_lets_through_what_would_go_live_without_the_alarm_and_shows_nothing(reason: str) -> None:
+    """So every rate of error that holds for comparisons holds with old events too: they end alarms, and no more."""
+
+    def said(decision: Decision) -> tuple[object, ...]:
+        return decision.action, decision.reasons, decision.target, decision.reference
+
+    for mode, recovering, found in itertools.product(MODES, (False, True), COMPARED):
+        state = GateState(mode=mode, recovering=recovering, proven=True, norms=BAND, former="before")  # type: ignore[arg-type]
+
+        def at(name: str, quiet: float) -> tuple[object, ...]:
+            evidence = alarmed(name)
+            standing = msgspec.structs.replace(evidence.known, reference=found, champion=found)  # noqa: B023
+            numbers = evidence.numbers | FOUND
+            held = msgspec.structs.replace(evidence, standing=standing, numbers=numbers, quiet=quiet)
+            return said(decide(state, held, POLICY, 1_000.0))  # noqa: B023
+
+        assert at(reason, 59.0) == at(reason, 0.0)
+        calm = at("", 0.0)
+        if calm[1] == ("passing",):  # where no event comes, no further version does
+            calm = ("promote", ("not_inferior", "sound"), Version("new", 2), Version("old", 1))
+        assert at(reason, 1e6) == calm, (mode, recovering, found)
+
+
+def test_of_many_silences_none_lets_a_version_through_that_has_lost_a_third_of_its_hits() -> None:
+    random = np.random.default_rng(5)
+    live = {worse: sum(silence.goes_live(random, worse) for _ in range(150)) for worse in (0.0, 0.1)}
+    assert live[0.0] >= 148
+    assert live[0.1] == 0

@@ -143,6 +143,7 @@ def test_another_model_keeps_what_is_known_of_the_stream_and_loses_what_was_said
         ({"standing": {}}, "carries no evidence"),
         ({"standing": {}, "memory": f"{FORM + 1}:whatever"}, f"has form {FORM + 1}"),
         ({"standing": {}, "memory": f"{FORM}:whatever"}, "cannot be read"),
+        ({"standing": {}, "memory": f"{FORM}:caf\u00e9"}, "cannot be read"),
         ({"standing": {"lag": "no"}, "memory": kept(Referee(lambda: 0.0).memory())}, "cannot be read"),
     ],
 )
