@@ -40,6 +40,7 @@ def shoot(browser: Browser, address: str, folder: Path) -> None:
         describe(page, page.evaluate("sessionStorage.getItem('visitor')"))
         for view in VIEWS:
             show(page, view)
+            expect(page.locator("#data")).not_to_contain_text("counting", timeout=WATCHED)
             page.evaluate("scrollTo(0, 0); document.activeElement.blur()")
             page.mouse.move(0, 0)
             page.screenshot(path=folder / f"page-{view}-{name}.png", full_page=view == "overview")
