@@ -1,16 +1,20 @@
 """Measures what an experiment of three arms and a scenario cost /recommend: one service, with and without, in turns.
 
-The processor time that the service takes for a request is compared as well as the rate, each turn with its neighbour:
-other processes on the machine change the rate a great deal, and that time less. Both turns ask for slates of one length
-and with the same options: what an option costs, it costs without an experiment or a scenario too.
+The processor time that the service takes for a request is compared, each turn with its neighbour: other processes on
+the machine change that time less than the rate. Turns are short and many, because what other processes do changes
+within seconds. Both turns of a pair ask for the same slates, of one length and with the same options: what an option
+costs, it costs without an experiment or a scenario too.
 """
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
-from statistics import median
+import time
+from collections.abc import Sequence
+from statistics import NormalDist, median
 from typing import Any, Final
+
+import uvloop
 
 from benchmarks import load, processes, workload
 from benchmarks.report import spread, verdict
@@ -22,10 +26,15 @@ from tests.support.processes.serving import keep
 
 SUMMARY = "/recommend with an experiment of three arms and a scenario, and without: processor time, requests/s"
 CONNECTIONS = 8
+STRIDE = 700
+"""Requests from the first one of a pair to that of the next: some more than a turn asks."""
 
 EXPERIMENT: Final = Experiment("arms", "0f" * 16, (Arm("one", 0.3), Arm("two", 0.3), Arm("three", 0.4)), start=1.0)
 SCENARIO: Final = "product-page"
 """Of the defaults: it sets `n` alone, which the paths say too."""
+
+SURE: Final = 0.95
+"""Probability that the bounds of a median hold."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,8 +42,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--past", type=workload.past, default=200_000, help="events learned before (default: %(default)s)"
     )
-    parser.add_argument("--turns", type=int, default=6, help="pairs of turns in each run (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each turn (default: %(default)s)")
+    parser.add_argument("--turns", type=int, default=30, help="pairs of turns in each run (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=0.5, help="of each turn (default: %(default)s)")
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -42,22 +51,30 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     pairs: list[dict[bool, dict[str, float]]] = []
     with standing(options, options.past) as found:
         store = Store.for_service(load_settings(None, found.env))
-        plain = paths(found.around.folder, options.seed)
-        named = plain.with_name("named.txt")
-        named.write_text("\n".join(f"{path}&scenario={SCENARIO}" for path in plain.read_text().splitlines()))
-        files = {False: plain, True: named}
-        load.ask(found.service.address, plain, 3.0, connections=CONNECTIONS)
+        plain = paths(found.around.folder, options.seed).read_text().split()
+        named = [f"{path}&scenario={SCENARIO}" for path in plain]
+        asked = {
+            running: load.requests(found.service.address, each) for running, each in ((False, plain), (True, named))
+        }
+        for running in (False, True):
+            _turn(found, store, asked[running], 3.0, running)
         for number in range(options.runs * options.turns):
+            first = STRIDE * number % len(plain)
             order = (False, True) if number % 2 == 0 else (True, False)
-            pairs.append({running: _turn(found, store, files[running], options.seconds, running) for running in order})
+            pairs.append({
+                running: _turn(found, store, asked[running][first:] + asked[running][:first], options.seconds, running)
+                for running in order
+            })  # fmt: skip
         store.close()
     ratios = [each[True]["cpu_us"] / each[False]["cpu_us"] for each in pairs]
+    low, high = between(ratios)
     return {
         "figures": [
             verdict(
                 "processor time, 1 without experiment and scenario", round(median(ratios), 3), "", 1.05, 1.02, False
             )
         ],
+        "between": {"low": round(low, 3), "high": round(high, 3)},
         "cpu_us_per_request": {
             "without": spread([each[False]["cpu_us"] for each in pairs], 1),
             "with": spread([each[True]["cpu_us"] for each in pairs], 1),
@@ -67,7 +84,21 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _turn(found: Standing, store: Store, file: Path, seconds: float, running: bool) -> dict[str, float]:
+def between(values: Sequence[float], sure: float = SURE) -> tuple[float, float]:
+    """Return bounds of the median that hold with a probability, whatever the values are distributed like.
+
+    They are values themselves: how many of n lie below the median is binomial, approximated by a normal distribution.
+
+    >>> between([float(n) for n in range(101)])
+    (40.0, 60.0)
+    """
+    ordered = sorted(values)
+    reach = NormalDist().inv_cdf((1 + sure) / 2) * len(ordered) ** 0.5 / 2
+    first = max(0, int(len(ordered) / 2 - reach))
+    return ordered[first], ordered[len(ordered) - 1 - first]
+
+
+def _turn(found: Standing, store: Store, requests: Sequence[bytes], seconds: float, running: bool) -> dict[str, float]:
     address = found.service.address
     keep(store, *((EXPERIMENT,) if running else ()))
 
@@ -75,11 +106,15 @@ def _turn(found: Standing, store: Store, file: Path, seconds: float, running: bo
         return ("experiments" in processes.fetch(address, "/recommend/somebody")) == running
 
     processes.until(as_wanted, "the experiment as wanted", 30)
-    before = _cpu(address)
-    asked = load.ask(address, file, seconds, connections=CONNECTIONS)
-    return {"rate": asked["per_second"], "cpu_us": 1e6 * (_cpu(address) - before) / (asked["per_second"] * seconds)}
+    host, _, port = address.partition(":")
+    before = _cpu(found.service.pid or 0)
+    asked = uvloop.run(load.closed_loop(host, int(port), requests, CONNECTIONS, seconds))
+    used = _cpu(found.service.pid or 0) - before
+    if set(asked["statuses"]) != {"200"}:
+        raise RuntimeError(f"not every request was answered: {asked['statuses']}")
+    return {"rate": asked["per_second"], "cpu_us": 1e6 * used / asked["requests"]}
 
 
-def _cpu(address: str) -> float:
-    """Seconds of processor time that the service has used."""
-    return processes.total(processes.metrics(address), "process_cpu_seconds_total")
+def _cpu(pid: int) -> float:
+    """Seconds of processor time that a process has used: its clock, as clock_getcpuclockid(3) makes the name of it."""
+    return time.clock_gettime(~pid << 3 | 2)

@@ -172,6 +172,11 @@ async def closed_loop(host: str, port: int, requests: Sequence[bytes], count: in
     return {**tally.summary(seconds), "connections": count}
 
 
+def requests(address: str, paths: Sequence[str]) -> list[bytes]:
+    """Return the bytes that ask for each path."""
+    return [f"GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n".encode() for path in paths]
+
+
 def ask(
     address: str, paths: Path, seconds: float, rate: float | None = None, connections: int | None = None
 ) -> dict[str, Any]:
@@ -195,13 +200,11 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=1, help="closed loop: connections")
     options = parser.parse_args()
     host, _, port = options.address.partition(":")
-    requests = [
-        f"GET {path} HTTP/1.1\r\nHost: {options.address}\r\n\r\n".encode() for path in options.paths.read_text().split()
-    ]
+    asked = requests(options.address, options.paths.read_text().split())
     if options.rate is not None:
-        work = open_loop(host, int(port), requests, options.rate, options.seconds)
+        work = open_loop(host, int(port), asked, options.rate, options.seconds)
     else:
-        work = closed_loop(host, int(port), requests, options.connections, options.seconds)
+        work = closed_loop(host, int(port), asked, options.connections, options.seconds)
     print(json.dumps(uvloop.run(work)))
 
 

@@ -28,11 +28,12 @@ class Assigned:
     [0, 0, 1, 1]
     """
 
-    __slots__ = ("_bounds", "_key", "_segment", "experiment")
+    __slots__ = ("_bounds", "_keyed", "_segment", "experiment")
 
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
-        self._key = experiment.salt.encode()
+        # The key is hashed once, and not for each user: that is half of the time of a hash.
+        self._keyed = hashlib.blake2b(digest_size=8, key=experiment.salt.encode())
         self._segment = segment_of(experiment.segment) if experiment.segment else None
         self._bounds = [bound * SPAN for bound in accumulate(arm.share for arm in experiment.arms)]
 
@@ -42,8 +43,9 @@ class Assigned:
 
     def arm(self, user: str) -> int:
         """Returns the place of the user's arm, -1 for a user that is not in the experiment."""
-        digest = hashlib.blake2b(user.encode(errors="surrogatepass"), digest_size=8, key=self._key).digest()
-        point = int.from_bytes(digest)
+        hashed = self._keyed.copy()
+        hashed.update(user.encode(errors="surrogatepass"))
+        point = int.from_bytes(hashed.digest())
         for place, bound in enumerate(self._bounds):
             if point < bound:
                 return place

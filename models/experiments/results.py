@@ -302,10 +302,10 @@ def _told(experiment: Experiment, arm: ArmResults) -> str:
     'varied is better than plain: 10.0 % more clicks on slates per user, between 2.0 % more and 19.0 % more.'
     """
     lift, words = arm.measures[experiment.metric].lift, WORDS[experiment.metric]
-    less = "less" if experiment.metric in {"revenue", "spending"} else "fewer"
+    less, are = ("less", "is") if experiment.metric in {"revenue", "spending"} else ("fewer", "are")
     ours, control = _called(experiment, arm.name), _called(experiment, experiment.control)
     if lift is None or lift.value is None:
-        return f"Nothing can be said about {ours} yet: there are no {words} to compare."
+        return f"Nothing can be said about {ours} yet: there {are} no {words} to compare."
     if lift.low is None:
         return f"Nothing can be said about {ours} yet: too few users."
     between = (

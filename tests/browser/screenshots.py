@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.stage import staged
 from tests.browser.views import VIEWS, do, experiment, show
+from tests.conftest import eventually
 
 SIZES = {"wide": (1280, 860, "light"), "phone": (390, 844, "dark")}
 HOLDOUT = 0.05
@@ -18,6 +19,8 @@ WATCHED = 45_000
 """Milliseconds of curves before the pictures."""
 VISITS, CLICKS = 2_000, {"plain": 2, "varied": 5}
 """Slates of the experiment in the pictures, and how many in ten are clicked on in each arm."""
+ATTRIBUTES = {"plan": "pro", "orders": 12}
+"""What the shop says of the visitor in the pictures."""
 
 
 def shoot(browser: Browser, address: str, folder: Path) -> None:
@@ -34,11 +37,20 @@ def shoot(browser: Browser, address: str, folder: Path) -> None:
         expect(page.locator("#link")).to_have_text("Live")
         for place, verb in enumerate(("Look at", "Favourite", "Buy")):
             do(page, verb, 2 * place)
+        describe(page, page.evaluate("sessionStorage.getItem('visitor')"))
         for view in VIEWS:
             show(page, view)
+            expect(page.locator("#data")).not_to_contain_text("counting", timeout=WATCHED)
             page.evaluate("scrollTo(0, 0); document.activeElement.blur()")
+            page.mouse.move(0, 0)
             page.screenshot(path=folder / f"page-{view}-{name}.png", full_page=view == "overview")
         context.close()
+
+
+def describe(page: Page, user: str) -> None:
+    """Attributes of a user, once they are in force."""
+    page.request.put(f"/users/{user}", data={"attributes": ATTRIBUTES})
+    eventually(lambda: page.request.get(f"/users/{user}").json()["attributes"] == ATTRIBUTES)
 
 
 def visit(page: Page, user: str, number: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -15,6 +15,8 @@ from sluicegate_client.types import (
     IdentifyAnswer,
     ItemAccepted,
     ItemsAnswer,
+    ListAsk,
+    Pin,
     SentEvent,
     SentItem,
     Slate,
@@ -39,14 +41,15 @@ def recommend(user_id: str | None, options: Ask) -> Call[Slate]:
     return Call("POST", "/recommend", Slate, msgspec.json.encode({**options, "user_id": user_id}))
 
 
-def popular(n: int | None, category: str | None, attributes: Sequence[str]) -> Call[Slate]:
-    """Items that are popular now."""
-    return Call("GET", "/popular" + _query(n=n, category=category, attributes=attributes), Slate)
+def listed(path: str, n: int | None, category: str | None, attributes: Sequence[str], options: ListAsk) -> Call[Slate]:
+    """A list that is no user's own."""
+    asked = {"n": n, "category": category, "attributes": attributes, **options}
+    return Call("GET", path + _query(asked), Slate)
 
 
-def similar(item_id: str, n: int | None, attributes: Sequence[str]) -> Call[Slate]:
-    """Items that go with an item."""
-    return Call("GET", f"/items/{quote(item_id, safe='')}/similar" + _query(n=n, attributes=attributes), Slate)
+def of_item(item_id: str, what: str) -> str:
+    """The path of a list that belongs to an item."""
+    return f"/items/{quote(item_id, safe='')}/{what}"
 
 
 def send_events(events: Iterable[SentEvent]) -> Call[EventsAnswer]:
@@ -81,7 +84,28 @@ def set_user(user_id: str, attributes: Mapping[str, Any]) -> Call[UserAccepted]:
     return Call("PUT", f"/users/{quote(user_id, safe='')}", UserAccepted, body)
 
 
-def _query(**values: int | str | Sequence[str] | None) -> str:
-    """A query string of the values that are there; ids may hold commas, so lists are repeated."""
-    given = {name: value for name, value in values.items() if value}
-    return "?" + urlencode(given, doseq=True) if given else ""
+def _query(values: Mapping[str, object]) -> str:
+    """A query string of the values that are there; lists are repeated."""
+    given = [(name, text) for name, value in values.items() for text in _texts(value)]
+    return "?" + urlencode(given) if given else ""
+
+
+def _texts(value: object) -> list[str]:
+    """A value as the texts that stand for it in a query; none for a value that is not there.
+
+    >>> _texts(False), _texts({"device": "phone"}), _texts(["2:tea", {"item_id": "mug", "place": 1}])
+    (['false'], ['device:phone'], ['2:tea', '1:mug'])
+    """
+    if value is None or value == "":
+        return []
+    if isinstance(value, bool):
+        return [str(value).lower()]
+    if isinstance(value, Mapping):
+        return [f"{key}:{each}" for key, each in value.items()]
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [each if isinstance(each, str) else _pin(cast(Pin, each)) for each in value]
+    return [str(value)]
+
+
+def _pin(pin: Pin) -> str:
+    return f"{pin['place']}:{pin['item_id']}"

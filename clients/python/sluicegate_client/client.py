@@ -27,6 +27,7 @@ from sluicegate_client.types import (
     IdentifyAnswer,
     ItemAccepted,
     ItemsAnswer,
+    ListAsk,
     SentEvent,
     SentItem,
     Slate,
@@ -95,13 +96,48 @@ class Client:
         """
         return self._call(calls.recommend(user_id, options))
 
-    def popular(self, n: int | None = None, category: str | None = None, attributes: Sequence[str] = ()) -> Slate:
+    def popular(
+        self,
+        n: int | None = None,
+        category: str | None = None,
+        attributes: Sequence[str] = (),
+        **options: Unpack[ListAsk],
+    ) -> Slate:
         """Items that are popular now, the same for everybody. Raises SluicegateError."""
-        return self._call(calls.popular(n, category, attributes))
+        return self._call(calls.listed("/popular", n, category, attributes, options))
 
-    def similar(self, item_id: str, n: int | None = None, attributes: Sequence[str] = ()) -> Slate:
+    def trending(
+        self,
+        n: int | None = None,
+        category: str | None = None,
+        attributes: Sequence[str] = (),
+        **options: Unpack[ListAsk],
+    ) -> Slate:
+        """Items with which more is done now than before. Raises SluicegateError."""
+        return self._call(calls.listed("/trending", n, category, attributes, options))
+
+    def similar(
+        self,
+        item_id: str,
+        n: int | None = None,
+        attributes: Sequence[str] = (),
+        category: str | None = None,
+        **options: Unpack[ListAsk],
+    ) -> Slate:
         """Items that go with an item. Raises SluicegateError."""
-        return self._call(calls.similar(item_id, n, attributes))
+        return self._call(calls.listed(calls.of_item(item_id, "similar"), n, category, attributes, options))
+
+    def bought_together(
+        self,
+        item_id: str,
+        n: int | None = None,
+        attributes: Sequence[str] = (),
+        category: str | None = None,
+        **options: Unpack[ListAsk],
+    ) -> Slate:
+        """Items that were bought in the same orders as an item. Raises SluicegateError."""
+        path = calls.of_item(item_id, "bought-together")
+        return self._call(calls.listed(path, n, category, attributes, options))
 
     def send_events(self, events: Iterable[SentEvent]) -> EventsAnswer:
         """Send events at once, and wait for the outcome of each. Raises SluicegateError."""

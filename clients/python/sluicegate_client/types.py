@@ -56,6 +56,31 @@ class Ask(TypedDict, total=False):
     language: str | None
 
 
+class ListAsk(TypedDict, total=False):
+    """A request for recommendations. docs/api.md says what each field does."""
+
+    user_id: str | None
+    scenario: str | None
+    tags_all: list[str]
+    tags_any: list[str]
+    price_min: float | None
+    price_max: float | None
+    filter: list[str]
+    exclude: list[str]
+    exclude_seen: Literal["all", "none", "purchased"]
+    exclude_in_view: bool
+    context: dict[str, str | float]
+    diversity: float
+    pinned: list[str | Pin]
+    boosted: list[str]
+    boost_share: float
+    rotate: float
+    explore: float
+    explain: bool
+    reasons: Literal["none", "operator", "shopper"]
+    language: str | None
+
+
 class SentEvent(TypedDict, total=False):
     """An event as it is sent. Unknown fields are ignored. Only a search with a `query` may lack `item_id`."""
 

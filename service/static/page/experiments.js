@@ -82,10 +82,12 @@ function shown(each, width) {
     lifts(each, width),
     el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Arms of ${each.name}` }, el("table", { class: "scores" },
       el("caption", { class: "hidden" }, `Arms of ${each.name}`),
-      el("thead", {}, el("tr", {}, ...["Arm", "Share", "Users", "Slates", `Total ${metric}`, "Per slate", "Per user"].map((name) => el("th", { scope: "col" }, name)))),
+      el("thead", {}, el("tr", {}, ...["Arm", "Share", "Users", "Slates", capital(metric), "Per slate", "Per user"].map((name) => el("th", { scope: "col" }, name)))),
       el("tbody", {}, ...each.arms.map((arm) => row(each, arm))))),
-    el("p", { class: "quiet small" }, `Since ${moment(each.start)}${until}; ${each.metric} decides${each.reason ? `. Why: ${each.reason}` : ""}`));
+    el("p", { class: "quiet small" }, `Since ${moment(each.start)}${until}; decided by ${metric}. ${each.reason ? `Why: ${each.reason}` : ""}`.trim()));
 }
+
+const capital = (words) => words[0].toUpperCase() + words.slice(1);
 
 function row(each, arm) {
   const measured = arm.measures[each.metric];

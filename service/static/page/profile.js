@@ -19,10 +19,10 @@ export async function user(wanted, open) {
       el("ol", { class: "picks" }, ...slate.items.map((found) => entry(found, { explained: true, opens: open }))),
       slate.items.length ? null : el("p", { class: "quiet" }, "Nothing can be recommended yet: no item is known."),
       el("p", { class: "quiet small" }, lacking(slate))),
-    el("div", { class: "panel" }, el("h3", {}, "What this user did last"),
+    el("div", { class: "stack" }, el("div", { class: "panel" }, el("h3", {}, "What this user did last"),
       done.length ? el("ol", { class: "decisions done" }, ...done)
-        : el("p", { class: "quiet" }, "This user has no history: the slate is what is good for anybody."))),
-    told(wanted, known.attributes)];
+        : el("p", { class: "quiet" }, "This user has no history: the slate is what is good for anybody.")),
+      told(wanted, known.attributes)))];
 }
 
 const FACTS = [["category", "Category"], ["brand", "Brand"], ["price", "Price"], ["tags", "Tags"], ["rating", "Rating"], ["group_id", "Product of this variant"]];

@@ -119,11 +119,14 @@ function more() {
   });
 }
 
+// A title in which a line may end behind a slash; elsewhere a long word is broken anywhere.
+const breakable = (text) => text.split(/(?<=\/)/).flatMap((part, place) => (place ? [el("wbr"), part] : [part]));
+
 function card(item) {
   const verb = (kind, words, about, ...children) => el("button", { ...about, "data-event": kind, "aria-label": `${words}: ${title(item)}`,
     onclick: (event) => guarded(() => act(kind, item, event.currentTarget)) }, ...children);
   return el("li", { class: "card", "data-item": item.item_id },
-    verb("click", "Look at", { class: "look" }, picture(title(item), address(item)), el("span", { class: "name" }, title(item))),
+    verb("click", "Look at", { class: "look" }, picture(title(item), address(item)), el("span", { class: "name" }, ...breakable(title(item)))),
     el("p", { class: "quiet" }, facts(item)),
     el("div", { class: "verbs" }, ...VERBS.map(([kind, words]) => verb(kind, words, { class: kind === "purchase" ? "primary" : null }, words))));
 }

@@ -85,6 +85,13 @@ def test_every_method_has_an_answer_of_its_type(guarded: Settings, taught: Learn
         assert len(shop.recommend(recent_items=["item-1"], n=2).items) == 2
         assert len(shop.popular(4).items) == 4
         assert len(shop.similar("item-1", 2).items) == 2
+        others = shop.similar("item-1", exclude=["item-2"], pinned=[{"item_id": "item-9", "place": 1}], n=4)
+        assert others.items[0].item_id == "item-9"
+        assert "item-2" not in {item.item_id for item in others.items}
+        assert [item.item_id for item in shop.popular(price_max=3.0).items] == ["item-1"]
+        unseen = {item.item_id for item in shop.trending(30, user_id="user-1", exclude_seen="all").items}
+        assert unseen == {f"item-{number}" for number in range(30)} - {"item-1", "item-11", "item-21"}
+        assert shop.bought_together("item-1", exclude_in_view=False).items == ()
         sent = shop.send_events([{"event_type": "click", "user_id": "ann", "item_id": "item-1"}, {"user_id": "ann"}])
         assert [outcome.outcome for outcome in sent.outcomes] == ["accepted", "rejected"]
         assert shop.send_items([{"item_id": "item-3", "title": "Pot", "colour": "red"}]).attributes == {"colour": 1}

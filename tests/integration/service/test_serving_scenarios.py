@@ -108,6 +108,9 @@ def test_every_list_takes_filters_exclusions_and_a_user(served: Served, taught: 
         assert served.get(f"{path}?candidates=item-1").status_code == 422
     assert served.items("/items/item-7/bought-together?category=odd") == ["item-11"]
     assert served.items("/items/item-7/bought-together?exclude=item-11") == ["item-12"]
+    taught.learn([("walker", "item-11")], kind=CLICK)
+    assert served.items("/items/item-7/bought-together?user_id=walker") == ["item-12"], "item-11 is in view"
+    assert served.items("/items/item-7/bought-together?price_max=12") == ["item-11"]
 
 
 def test_bought_together_is_of_orders_alone_and_trending_of_growth(served: Served, taught: Learner) -> None:

@@ -17,6 +17,7 @@ SENT: Final = {
     "Pin": ("Pin", ()),
     "RecentItem": ("RecentItem", ()),
     "Ask": ("Ask", ("user_id",)),
+    "ListAsk": ("Ask", ("n", "category", "attributes", "candidates", "query", "recent_items")),
     "SentEvent": ("SentEvent", ()),
     "EventFields": ("SentEvent", ("event_type", "user_id", "item_id")),
     "SentItem": ("SentItem", ()),

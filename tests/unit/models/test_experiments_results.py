@@ -59,6 +59,8 @@ def test_what_is_not_shown_is_not_said() -> None:
     assert told(counted((0.0, 0.0))).conclusion == (
         "Nothing can be said about varied yet: there are no clicks on slates to compare.",
     )
+    worth = told(counted((0.0, 0.0)), metric="spending").conclusion[0]
+    assert worth == "Nothing can be said about varied yet: there is no revenue in all to compare."
 
 
 def test_nothing_is_decided_before_the_minimum_runtime_and_nothing_after_an_early_end() -> None:
