@@ -123,9 +123,10 @@ class Sharded:
                 return
             self._correct(self._twin.state)
         with self._timed("changed"):
-            arrays = to_arrays(state.changed())
+            changes = state.changed()
+            arrays = to_arrays(changes)
         with self._timed("cut"):
-            state.cut()
+            state.cut(changes)
         self.bytes_down += sum(array.nbytes for array in arrays.values())
         for shard in self.shards:
             with self._timed("apply"):

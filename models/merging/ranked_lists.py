@@ -10,9 +10,9 @@ import numpy as np
 from models import dimensions as dim
 from models.arrays import Array
 from models.kernels.cold_start.lists import unlink_all
+from models.kernels.core.marks import mark_all
 from models.kernels.merging import top_lists
 from models.kernels.merging.pool_entries import enter_all
-from models.kernels.merging.row_groups import mark_all
 from models.merging.renumbering import Tables
 from models.merging.touched import AllParts
 from models.state import State

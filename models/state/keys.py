@@ -89,16 +89,16 @@ class Keys:
             self.index.remove([key], [row])
         return row
 
-    def take_changes(self) -> KeyChanges:
-        """The rows whose id changed since the last call, in row order."""
-        changes = self.changes()
-        self._changed = {}
-        return changes
-
     def changes(self) -> KeyChanges:
-        """The rows whose id changed since they were last taken, in row order; they stay noted as changed."""
-        rows = np.fromiter(sorted(self._changed), np.int32, len(self._changed))
-        return KeyChanges(rows, [self.ids[row] or "" for row in rows], np.array(self._free, np.int32))
+        """The rows whose id changed since `forget_changes`, in row order."""
+        rows = sorted(self._changed)
+        return KeyChanges(
+            np.array(rows, np.int32), [self.ids[row] or "" for row in rows], np.array(self._free, np.int32)
+        )
+
+    def forget_changes(self) -> None:
+        """Note changes from here on."""
+        self._changed = {}
 
     def mark(self, rows: Array) -> None:
         """Remember that the ids of `rows` changed."""

@@ -69,7 +69,7 @@ class State:
         self._views: tuple[Any, Any] | None = None
         self._lent: tuple[Lent, Lent | None] | None = None
         self.keys[MODEL].add(MODEL)
-        self.keys[MODEL].take_changes()
+        self.keys[MODEL].forget_changes()
         self.reserve(MODEL)
 
     def add(self, space: str, key: str) -> int:
@@ -155,14 +155,22 @@ class State:
         ]
         return cast("Any", self.schema.classes[name])(*members)
 
-    def cut(self) -> Changes:
-        """Copies of all changes since the last cut. Clears their marks."""
-        keys = {name: space.take_changes() for name, space in self.keys.items() if name != MODEL}
-        tables = {}
-        for name, data in self.tables.items():
-            rows = data.take_touched()
-            tables[name] = TableChanges(rows, data.read(rows))
-        return Changes(False, keys, tables)
+    def cut(self, known: Changes | None = None) -> Changes:
+        """Copies of all changes since the last cut, which are forgotten.
+
+        Args:
+            known: What `changed` returned, where nothing has changed since: it is not copied again.
+        """
+        changes = self.changed() if known is None else known
+        self.forget_changes()
+        return changes
+
+    def forget_changes(self) -> None:
+        """Note changes from here on: those until now were copied."""
+        for space in self.keys.values():
+            space.forget_changes()
+        for data in self.tables.values():
+            data.marks.clear()
 
     def changed(self) -> Changes:
         """Copies of all changes since the last cut; marks stay as they are."""

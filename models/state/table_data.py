@@ -59,14 +59,11 @@ class TableData:
         """Remember that `rows` changed, from Python."""
         self.marks.add(rows)
 
-    def take_touched(self) -> Array:
-        """The rows marked since the last call, ascending; their marks are cleared."""
-        return self.marks.take()
-
     def read(self, rows: Array | slice) -> dict[str, Array]:
         """Copies of those rows, column by column."""
-        whole = isinstance(rows, slice)  # numpy makes no copy of a slice by itself
-        return {name: values[rows].copy() if whole else values[rows] for name, values in self.columns.items()}
+        if isinstance(rows, slice):  # numpy makes no copy of a slice by itself
+            return {name: values[rows].copy() for name, values in self.columns.items()}
+        return {name: values.take(rows, axis=0) for name, values in self.columns.items()}  # quicker than values[rows]
 
     def clear(self, rows: Array) -> None:
         """Set rows to the columns' defaults."""

@@ -19,7 +19,7 @@ import msgspec
 
 from models.ledger import Admission, Progress, Receipt
 from models.snapshot import Manifest, NotFinite
-from models.state import Schema, State
+from models.state import Changes, Schema, State
 from streaming.checkpoint.ancestry import Ancestry, mark_again
 from streaming.checkpoint.collection import VersionIndex
 from streaming.checkpoint.compaction import Compactor
@@ -30,7 +30,6 @@ from streaming.checkpoint.writer import (
     Silent,
     VersionWriter,
     base_of,
-    clear_marks,
     take,
     take_base,
     with_erasures,
@@ -130,6 +129,7 @@ class Checkpointer:
         served_by: str = "",
         receipts: Sequence[Receipt] = (),
         force: bool = False,
+        known: Changes | None = None,
     ) -> bool:
         """Copy what changed since the last cut and hand it to the uploader.
 
@@ -143,6 +143,7 @@ class Checkpointer:
             served_by: The contender that answers with this version.
             receipts: Erasures that the version is the first to hold.
             force: Cut although the pause after a slow upload is not over, for the last version before the end.
+            known: What `State.changed` returned, where nothing has changed since: it is not copied again.
 
         Returns:
             False when nothing is new or the time has not come; nothing was copied then.
@@ -159,10 +160,12 @@ class Checkpointer:
         draft = with_erasures(draft, parent, admission.erasures, receipts)
         if parent is not None:
             draft = msgspec.structs.replace(draft, replaces=self._lost(state, parent))
-        job = take(state, draft, admission, parent.progress if parent else None)
+        if draft.replaces:  # what those changed was marked again just now
+            known = None
+        job = take(state, draft, admission, parent.progress if parent else None, known)
         self._rebase = False
         if parent is None:
-            clear_marks(state)
+            state.forget_changes()
             self._ancestry.restart(job.manifest)
         else:
             self._ancestry.add(job.manifest, job.changes)

@@ -85,7 +85,9 @@ class EncodedCut(NamedTuple):
     chunks: list[Chunk]
 
 
-def take(state: State, manifest: Manifest, admission: Admission, since: Progress | None) -> Cut:
+def take(
+    state: State, manifest: Manifest, admission: Admission, since: Progress | None, known: Changes | None = None
+) -> Cut:
     """Copy what changed since the last cut, or everything for a base.
 
     Args:
@@ -93,8 +95,9 @@ def take(state: State, manifest: Manifest, admission: Admission, since: Progress
         manifest: The draft; its kind says which copy is made.
         admission: The dedupe window and the joined ids.
         since: Where the version before ended, up to which it carried both; None copies all of them.
+        known: As `State.cut` takes it.
     """
-    return _cut(state, manifest, admission, since, state.full() if manifest.kind == "base" else state.cut())
+    return _cut(state, manifest, admission, since, state.full() if manifest.kind == "base" else state.cut(known))
 
 
 def take_base(state: State, manifest: Manifest, admission: Admission, stopped: Callable[[], bool]) -> Cut | None:
@@ -122,14 +125,6 @@ def _cut(state: State, manifest: Manifest, admission: Admission, since: Progress
     counts = {name: keys.capacity for name, keys in state.keys.items() if name != MODEL}
     drafted = msgspec.structs.replace(manifest, counts=counts)
     return Cut(drafted, changes, arrays, stop - len(window.time), joins)
-
-
-def clear_marks(state: State) -> None:
-    """Forget which rows changed: a full copy was just taken."""
-    for data in state.tables.values():
-        data.take_touched()
-    for keys in state.keys.values():
-        keys.take_changes()
 
 
 class VersionWriter:

@@ -1,7 +1,6 @@
-"""Rows that several learners changed, walked in ascending order, and marked."""
+"""Rows that several learners changed, walked in ascending order."""
 
 from models.kernels.core.compile import entry, kernel
-from models.kernels.core.marks import mark
 
 END = 1 << 40
 """Above every row: the head of a part that is walked to its end."""
@@ -65,10 +64,3 @@ def arrange(rows, bounds, cursors, heads, alone, starts, order, parts, counts):
                 go_on(rows, bounds, 1, cursors, heads, part, cursors[part] + 1)
     starts[shared] = places
     counts[0], counts[1] = single, shared
-
-
-@entry
-def mark_all(marks, rows):
-    """Mark rows (n,) i32 as changed since the last cut."""
-    for at in range(rows.shape[0]):
-        mark(marks, rows[at])
