@@ -265,7 +265,7 @@ def test_a_merge_divided_by_ranges_of_items_is_the_whole_merge() -> None:
     merge(whole, parts)
     for start, stop in ((0, 10), (10, 25), (25, 48)):
         one = duplicate(shop.state)
-        merge(one, within(parts, shop.state, start, stop))
+        merge(one, within(parts, shop.state, start, stop, others=not start))
         for name in ("item_factors", "item_last", "item_stats", "item_totals", "item_signals", *MEMORIES):
             rows = slice(start * SCHEMA.tables[name].width, stop * SCHEMA.tables[name].width)
             for column, values in whole.tables[name].columns.items():
