@@ -1,6 +1,6 @@
-"""Rows of bytes in, the same at their places in a table out: applies a delta while requests are answered.
+"""Rows in, the same at their places in a table out, and back: applies a delta while requests are answered, cuts one.
 
-numpy's fancy assignment holds the interpreter lock while it copies; this does not.
+numpy's fancy indexing holds the interpreter lock while it copies; this does not, and needs no copy of the row numbers.
 """
 
 from models.kernels.core.compile import entry
@@ -13,3 +13,19 @@ def scatter(target, rows, values):
         row = rows[at]
         for byte in range(target.shape[1]):
             target[row, byte] = values[at, byte]
+
+
+@entry
+def gather(table, rows, values):
+    """values[i] = table[rows[i]]. table: (n,) u4. rows: (m,) i32 below n. values: (m,) u4."""
+    for at in range(rows.shape[0]):
+        values[at] = table[rows[at]]
+
+
+@entry
+def gather_wide(table, rows, values):
+    """The same for rows of several numbers, (n, width) u4."""
+    for at in range(rows.shape[0]):
+        row = rows[at]
+        for word in range(table.shape[1]):
+            values[at, word] = table[row, word]

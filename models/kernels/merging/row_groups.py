@@ -1,9 +1,14 @@
-"""Rows that several learners changed, walked in ascending order."""
+"""Rows that several learners changed: which ones they are, or all of them walked in ascending order."""
+
+import numpy as np
 
 from models.kernels.core.compile import entry, kernel
 
 END = 1 << 40
 """Above every row: the head of a part that is walked to its end."""
+
+SEEN = 128
+"""Added to the count of a row's parts once the row has its places: a byte holds both."""
 
 
 @kernel
@@ -23,44 +28,48 @@ def go_on(rows, bounds, width, cursors, heads, part, at):
 
 @kernel
 def next_owner(heads):
-    """The least head, the first part that has it, and how many parts do; END when all are walked to their ends."""
-    owner, first, times = END, 0, 0
-    for part in range(heads.shape[0]):
-        if heads[part] < owner:
-            owner, first, times = heads[part], part, 1
-        elif heads[part] == owner:
-            times += 1
+    """The least head, the first part that has it, and how many parts do; END when all are walked to their ends.
+
+    Without a branch on the heads, which nobody can foresee: that costs more than to look at all of them three times.
+    """
+    owner, parts = END, heads.shape[0]
+    for part in range(parts):
+        owner = min(owner, heads[part])
+    first, times = parts, 0
+    for part in range(parts):
+        times += 1 if heads[part] == owner else 0
+        first = min(first, part if heads[part] == owner else parts)
     return owner, first, times
 
 
 @entry
-def arrange(rows, bounds, cursors, heads, alone, starts, order, parts, counts):
+def arrange(rows, bounds, times, slots, alone, several, starts, order, parts, counts):
     """Tell the rows that one part changed from those that several did.
 
-    rows: (m,) i32, those of one part after another, each part's ascending. bounds: (p + 1,) i64, where each part's
-    begin. cursors, heads: (p,) i64, working memory. alone: (m,) i64 gets the places of rows that one part changed;
-    starts: (m + 1,) i64 where the places of each other row begin in `order`, (m,) i64, and parts: (m,) i32 the part of
-    each; all in ascending order of rows, and within one row of parts. counts: (2,) i64 gets how many rows there are of
-    both kinds.
+    rows: (m,) i32 below n, those of one part after another, none twice in a part. bounds: (p + 1,) i64, where each
+    part's begin, p below SEEN. times: (n,) u1 of zeros and slots: (n,) i64, working memory. alone: (m,) i64 gets the
+    places of rows that one part changed; several: (m,) i32 the other rows, once each, starts: (m + 1,) i64 where the
+    places of each of them begin in `order`, (m,) i64, and parts: (m,) i32 the part of each; within one row parts
+    ascend. counts: (2,) i64 gets how many rows there are of both kinds.
     """
-    begin(rows, bounds, 1, cursors, heads)
+    for at in range(rows.shape[0]):
+        times[rows[at]] += 1
     single = shared = places = 0
-    while True:
-        least, first, times = next_owner(heads)
-        if least == END:
-            break
-        if times == 1:
-            alone[single] = cursors[first]
-            single += 1
-            go_on(rows, bounds, 1, cursors, heads, first, cursors[first] + 1)
-            continue
-        starts[shared] = places
-        shared += 1
-        for part in range(first, heads.shape[0]):
-            if heads[part] == least:
-                order[places] = cursors[part]
-                parts[places] = part
-                places += 1
-                go_on(rows, bounds, 1, cursors, heads, part, cursors[part] + 1)
+    for part in range(bounds.shape[0] - 1):
+        for at in range(bounds[part], bounds[part + 1]):
+            row, many = rows[at], np.int64(times[rows[at]])
+            if many == 1:
+                alone[single] = at
+                single += 1
+                continue
+            if many < SEEN:
+                times[row] = many + SEEN
+                several[shared] = row
+                starts[shared] = slots[row] = places
+                shared += 1
+                places += many
+            order[slots[row]] = at
+            parts[slots[row]] = part
+            slots[row] += 1
     starts[shared] = places
     counts[0], counts[1] = single, shared

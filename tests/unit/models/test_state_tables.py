@@ -12,7 +12,7 @@ from models.state.copies import copied, duplicate
 from models.state.marks import Marks
 from models.state.merges import SUM
 from models.state.state import State
-from models.state.table_data import write_rows
+from models.state.table_data import read_rows, write_rows
 from models.state.tables import Column, Schema, Space, Table
 
 ITEM = Column("item", "i4", default=-1, refers="item", merge=SUM)
@@ -107,6 +107,18 @@ def test_more_rows_than_the_list_of_touched_ones_holds_are_all_carried(monkeypat
         state.tables["weights"].mark(np.array([row], np.int32))
     assert state.cut().tables["weights"].rows.tolist() == rows
     assert state.cut().tables["weights"].rows.tolist() == []
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 2)])
+@pytest.mark.parametrize("dtype", ["u1", "i4", "f4", "f8"])
+@pytest.mark.parametrize("rows", [0, 9, 200])
+def test_many_rows_are_read_as_numpy_would(dtype, shape, rows):
+    rng = np.random.default_rng(5)
+    table = rng.integers(0, 99, (500, *shape)).astype(dtype)
+    chosen = np.sort(rng.choice(500, rows, replace=False)).astype(np.int32)
+    found = read_rows(table, chosen)
+    assert (found.tobytes(), found.dtype, found.shape) == (table[chosen].tobytes(), table.dtype, (rows, *shape))
+    assert not np.shares_memory(found, table)
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (2, 2)])
