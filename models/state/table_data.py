@@ -110,7 +110,7 @@ def read_rows(table: Array, rows: Array) -> Array:
     if len(rows) < FEW_ROWS or size % WORD:
         return np.asarray(table.take(rows, axis=0))
     values = np.empty((len(rows), *table.shape[1:]), table.dtype)
-    if size == WORD:
+    if table.ndim == 1 and size == WORD:
         gather(table.view(np.uint32), rows, values.view(np.uint32))
     else:
         gather_wide(_words(table), rows, _words(values))
