@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 
 from models.arrays import Array
+from models.kernels.merging.row_groups import take_over, take_over_wide
 from models.kernels.merging.row_sums import add_counts, add_numbers, add_weights
-from models.kernels.merging.vector_steps import add_steps, take_over
+from models.kernels.merging.vector_steps import add_steps
 from models.merging.touched import AllParts, Split
 from models.state import Column
 from models.state.merges import Rule
+from models.state.table_data import WORD, words
 
 RULES: Final[frozenset[Rule]] = frozenset({"sum", "adagrad"})
 
 
 def take_alone(target: Array, values: Array, changes: AllParts, rows: Split) -> None:
     """Write the values of rows that one part changed, of any column; in place."""
-    if target.ndim > 1 and target.dtype == np.float32:
-        take_over(target, changes.rows, values, rows.alone)
-    else:
+    size = target.itemsize * math.prod(target.shape[1:])
+    if size % WORD:
         target[changes.rows[rows.alone]] = values[rows.alone]
+    elif target.ndim == 1 and size == WORD:
+        take_over(target.view(np.uint32), changes.rows, values.view(np.uint32), rows.alone)
+    else:
+        take_over_wide(words(target), changes.rows, words(values), rows.alone)
 
 
 def merge(targets: Mapping[str, Array], columns: Sequence[Column], changes: AllParts, rows: Split) -> None:

@@ -138,23 +138,24 @@ class _Merge:
             compiled_rules.take_alone(data.columns[column.name], changes.columns[column.name], changes, rows)
         if not len(rows.rows):
             return
-        others = {column.name: column for column in own if column.merge.rule not in compiled_rules.RULES}
+        compiled = [column for column in own if column.merge.rule in compiled_rules.RULES]
+        totals = [column for column in own if column.merge.rule == "counted"]
+        others = {column.name: column for column in own if column not in [*compiled, *totals]}
         found: Mapping[str, Array] = {}
         if others:  # before the columns that their rules look at are merged
             by = (column.merge.by for column in others.values() if column.merge.by in data.columns)
             shared = rows.shared(changes, {each: data.columns[each] for each in dict.fromkeys([*others, *by])})
-            found = self._merged(name, shared, others)
-        compiled = [column for column in own if column.name not in others]
+            found = self._merged(shared, others)
+        for column in totals:
+            self._halvings[f"{name}.{column.name}"] = counted(data.columns[column.name], column, changes, rows)
         compiled_rules.merge(data.columns, compiled, changes, rows)
         for each, values in found.items():
             data.columns[each][rows.rows] = values
 
-    def _merged(self, name: str, shared: Shared, own: Mapping[str, Column]) -> dict[str, Array]:
+    def _merged(self, shared: Shared, own: Mapping[str, Column]) -> dict[str, Array]:
         found: dict[str, Array] = {}
         for column in own.values():
-            if column.merge.rule == "counted":
-                found[column.name], self._halvings[f"{name}.{column.name}"] = counted(shared, column)
-            elif column.merge.rule != "halved":
+            if column.merge.rule != "halved":
                 found[column.name] = merged(shared, column, self._steps)
         together = [column.name for column in own.values() if column.merge.rule == "halved"]
         return found | (halved(shared, together, dim.SIGNALS) if together else {})

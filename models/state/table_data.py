@@ -113,11 +113,11 @@ def read_rows(table: Array, rows: Array) -> Array:
     if table.ndim == 1 and size == WORD:
         gather(table.view(np.uint32), rows, values.view(np.uint32))
     else:
-        gather_wide(_words(table), rows, _words(values))
+        gather_wide(words(table), rows, words(values))
     return values
 
 
-def _words(array: Array) -> Array:
+def words(array: Array) -> Array:
     """(rows, words of a row) u4, the same memory."""
     return array.reshape(len(array), -1).view(np.uint32)
 
@@ -141,4 +141,4 @@ def _fixed(array: Array) -> Array:
     return view
 
 
-__all__ = ["TableData", "copy_rows", "read_rows", "write_rows"]
+__all__ = ["WORD", "TableData", "copy_rows", "read_rows", "words", "write_rows"]

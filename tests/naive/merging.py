@@ -51,6 +51,15 @@ def added(base: float, values: Sequence[float]) -> float:
     return in_order(values) - (len(values) - 1) * base
 
 
+def counted(base: float, values: Sequence[float], limit: float) -> tuple[float, list[int], int]:
+    """The total of a memory, the parts that had halved it, and how often the merge did."""
+    fell = [base >= 0.5 * limit and value < 0.75 * base for value in values]
+    steps = [(2.0 if halved else 1.0) * value - base for value, halved in zip(values, fell, strict=True)]
+    total = max(base + in_order(steps), 0.0)
+    times = math.ceil(math.log2(max(total / limit, 1.0)))
+    return total * 0.5**times, [part for part, halved in enumerate(fell) if halved], times
+
+
 def in_order(values: Sequence[float]) -> float:
     """The first number and the sum of the others; Python's own `sum` is more exact than that from 3.12 on."""
     rest = -0.0

@@ -73,3 +73,20 @@ def arrange(rows, bounds, times, slots, alone, several, starts, order, parts, co
             slots[row] += 1
     starts[shared] = places
     counts[0], counts[1] = single, shared
+
+
+@entry
+def take_over(target, rows, values, places):
+    """target[rows[place]] = values[place] for all places (a,) i64. target: (n,) u4. rows: (m,) i32. values: (m,) u4."""
+    for at in range(places.shape[0]):
+        target[rows[places[at]]] = values[places[at]]
+
+
+@entry
+def take_over_wide(target, rows, values, places):
+    """The same for rows of several numbers, (n, width) u4 and (m, width) u4."""
+    for at in range(places.shape[0]):
+        place = places[at]
+        row = rows[place]
+        for word in range(target.shape[1]):
+            target[row, word] = values[place, word]

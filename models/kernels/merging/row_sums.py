@@ -11,6 +11,10 @@ import numpy as np
 from models.kernels.core.compile import entry
 from models.kernels.merging.vector_steps import LEAST
 
+HALF_OF = 0.75
+"""A total below this share of the base's, where the base was near the limit, has been halved: nothing else takes so
+much."""
+
 
 @entry
 def add_numbers(target, rows, starts, order, values):
@@ -59,3 +63,29 @@ def add_weights(target, rows, starts, order, values, totals, sums, start):
             else:
                 rest += step
         target[row] = base + (moved + rest)
+
+
+@entry
+def add_totals(target, rows, starts, order, values, limit, fell, halvings):
+    """The totals of memories: added up as if no part had halved its own, then halved while they exceed the limit.
+
+    fell: (m,) bool gets whether a value, in that order, has been halved by its part: it has less than HALF_OF of a base
+    that was near the limit. halvings: (g,) i32 gets how often each total was halved.
+    """
+    for group in range(rows.shape[0]):
+        row, first, stop = rows[group], starts[group], starts[group + 1]
+        base, moved, rest = np.float64(target[row]), 0.0, -0.0
+        for at in range(first, stop):
+            value = np.float64(values[order[at]])
+            fell[at] = base >= 0.5 * limit and value < HALF_OF * base
+            more = (2.0 if fell[at] else 1.0) * value - base
+            if at == first:
+                moved = more
+            else:
+                rest += more
+        total = max(base + (moved + rest), 0.0)
+        halvings[group] = 0
+        if total > limit:
+            halvings[group] = math.ceil(math.log2(total / limit))
+            total *= 0.5 ** halvings[group]
+        target[row] = total

@@ -11,16 +11,6 @@ LEAST = 1e-12
 
 
 @entry
-def take_over(target, rows, values, places):
-    """target[rows[place]] = values[place] for all places (n,) i64. target: (g, k). rows: (m,) i32. values: (m, k)."""
-    for at in range(places.shape[0]):
-        place = places[at]
-        row = rows[place]
-        for k in range(target.shape[1]):
-            target[row, k] = values[place, k]
-
-
-@entry
 def add_steps(target, rows, starts, order, values, totals, sums, start, base):
     """Move each row by every part's step, shrunk as if all steps had come one after another, in place.
 

@@ -15,7 +15,7 @@ from models.merging import compiled_rules
 from models.merging.column_rules import halved, merged
 from models.merging.memories import counted
 from models.merging.rankers import newton
-from models.merging.touched import Shared, all_parts, split
+from models.merging.touched import AllParts, Shared, all_parts, split
 from models.recommender import RecommenderOptions, new_state
 from models.state import SCHEMA, Column, TableChanges
 from tests import naive
@@ -36,19 +36,25 @@ def shared(base: dict[str, Sequence[float]], values: dict[str, Sequence[Sequence
     )
 
 
+def all_changed(
+    columns: Sequence[Column], base: dict[str, Sequence[float]], values: dict[str, Sequence[Sequence[float]]]
+) -> tuple[dict[str, np.ndarray], AllParts]:
+    """Rows that all parts changed, with each column's own type: the base's values, and the parts'."""
+    targets = {column.name: np.array(base[column.name], column.dtype) for column in columns}
+    rows = np.arange(len(targets[columns[0].name]), dtype=np.int32)
+    changed = [
+        TableChanges(rows, {column.name: np.array(values[column.name][part], column.dtype) for column in columns})
+        for part in range(len(values[columns[0].name]))
+    ]
+    return targets, all_parts(changed, targets)
+
+
 def compiled(
     table: str, base: dict[str, Sequence[float]], values: dict[str, Sequence[Sequence[float]]]
 ) -> dict[str, np.ndarray]:
-    """What the rules of kernels make of rows that all parts changed, with each column's own type."""
+    """What the rules that kernels carry out make of rows that all parts changed."""
     columns = [column_of(table, name) for name in base]
-    targets = {column.name: np.array(base[column.name], column.dtype) for column in columns}
-    rows = np.arange(len(next(iter(base.values()))), dtype=np.int32)
-    parts = len(next(iter(values.values())))
-    changed = [
-        TableChanges(rows, {column.name: np.array(values[column.name][part], column.dtype) for column in columns})
-        for part in range(parts)
-    ]
-    changes = all_parts(changed, targets)
+    targets, changes = all_changed(columns, base, values)
     compiled_rules.merge(targets, columns, changes, split(changes))
     return targets
 
@@ -184,9 +190,21 @@ def test_signals_that_two_shards_halved_are_halved_once() -> None:
 
 
 def test_a_memory_that_two_shards_halved_is_halved_once() -> None:
-    base = dim.REMEMBERED - 10
-    touched = shared({"total": [base, 50.0]}, {"total": [[(base + 12) / 2, 60.0], [(base + 16) / 2, 55.0]]})
-    found, halvings = counted(touched, column_of("query_stats", "total"))
-    assert found.tolist() == [(base + 28) / 2, 65.0]
+    base, column = dim.REMEMBERED - 10, column_of("query_stats", "total")
+    target, changes = all_changed(
+        [column], {"total": [base, 50.0]}, {"total": [[(base + 12) / 2, 60.0], [(base + 16) / 2, 55.0]]}
+    )
+    halvings = counted(target["total"], column, changes, split(changes))
+    assert target["total"].tolist() == [(base + 28) / 2, 65.0]
     assert (halvings.parts.tolist(), halvings.keys.tolist()) == ([0, 1], [0, 0])
     assert (halvings.merged.tolist(), halvings.times.tolist()) == ([0], [1])
+
+
+@given(st.lists(st.floats(0.0, 2.0 * dim.REMEMBERED, width=32), min_size=2, max_size=6), st.floats(0.0, 1e6, width=32))
+def test_totals_of_memories_are_to_the_bit_what_the_rule_in_plain_python_says(values: list[float], base: float) -> None:
+    column = column_of("item_totals", "forward")
+    target, changes = all_changed([column], {"forward": [base]}, {"forward": [[value] for value in values]})
+    halvings = counted(target["forward"], column, changes, split(changes))
+    total, fell, times = naive.merging.counted(base, values, dim.REMEMBERED)
+    assert target["forward"][0] == np.float32(total)
+    assert (halvings.parts.tolist(), halvings.times.tolist()) == (fell, [times] if times else [])
