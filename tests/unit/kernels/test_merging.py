@@ -133,7 +133,7 @@ def test_a_list_keeps_the_items_with_the_largest_keys_of_all_that_any_part_lists
         rows = np.sort(random.choice(lists * size, int(random.integers(0, 6)), replace=False)).astype(np.int32)
         touched.append(TableChanges(rows, {"item": random.integers(-1, 12, len(rows)).astype(np.int32)}))
     changes = all_parts(touched, ["item"])
-    working = np.empty((parts + 1) * size, np.int32), np.empty((parts + 1) * size)
+    working = np.empty((parts + 1) * size, np.int32), np.empty((parts + 1) * size), np.zeros(12, np.int32)
     top_lists.merge(
         items, keys, marks.array, size, changes.rows, changes.bounds, changes.columns["item"], popularity, life,
         *changes.cursors(), *working,
