@@ -73,8 +73,7 @@ class _Space:
         """The row here of each row there; None where all are the same. It is good until `restore`."""
         if not len(proposed.rows):
             return None
-        keys = self._state.keys[self._name]
-        given = np.array([keys.add(key) for key in proposed.ids], np.int32)
+        given = self._state.keys[self._name].add_all(proposed.ids)
         self._state.reserve(self._name)
         if np.array_equal(given, proposed.rows):
             return None

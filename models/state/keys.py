@@ -73,6 +73,21 @@ class Keys:
             self.index.put([key], [row])
         return row
 
+    def add_all(self, keys: Sequence[str]) -> Array:
+        """(n,) i32 rows of ids, each named once, as `add` would give them one after the other."""
+        new = [key for key in keys if key not in self.rows]
+        if self._free or len(new) < FEW_IDS:
+            for key in new:
+                self.add(key)
+        else:
+            rows = range(len(self.ids), len(self.ids) + len(new))
+            self.ids += new
+            self.rows.update(zip(new, rows, strict=True))
+            self._changed.update(dict.fromkeys(rows))
+            if self.index is not None:
+                self.index.put(new, [*rows])
+        return np.fromiter(map(self.rows.__getitem__, keys), np.int32, len(keys))
+
     def find(self, keys: Sequence[str]) -> Array:
         """(n,) i32 rows of ids, -1 for one that has none. No row is added."""
         if self.index is not None and len(keys) >= FEW_IDS:
