@@ -111,7 +111,7 @@ class ShardedTerm(Term):
         if self._parts.experiments.running(self._parts.wall()):
             self._alone()
             raise TermOver(EXPERIMENTS)
-        self._model.state.cut()  # the shards load what the version has
+        self._model.state.forget_changes()  # the shards load what the version has
         self._poller.start()
         self._rounds.start(self._version)
         self._parts.telemetry.split.set(1)
