@@ -97,7 +97,8 @@ def warm_serving() -> None:
 def _write_scattered() -> None:
     """What applying a delta runs once more than a few rows have changed."""
     rows = np.arange(0, 2 * FEW_ROWS, 2, dtype=np.int32)
-    write_rows(np.zeros(2 * FEW_ROWS, np.uint8), rows, np.zeros(FEW_ROWS, np.uint8))
+    for shape in ((2 * FEW_ROWS,), (2 * FEW_ROWS, 2)):
+        write_rows(np.zeros(shape, np.float32), rows, np.zeros((FEW_ROWS, *shape[1:]), np.float32))
 
 
 def _take_many_changes() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -15,17 +14,16 @@ from models.kernels.merging.vector_steps import add_steps
 from models.merging.touched import AllParts, Split
 from models.state import Column
 from models.state.merges import Rule
-from models.state.table_data import WORD, words
+from models.state.table_data import of_one_word, of_words, words
 
 RULES: Final[frozenset[Rule]] = frozenset({"sum", "adagrad"})
 
 
 def take_alone(target: Array, values: Array, changes: AllParts, rows: Split) -> None:
     """Write the values of rows that one part changed, of any column; in place."""
-    size = target.itemsize * math.prod(target.shape[1:])
-    if size % WORD:
+    if not of_words(target):
         target[changes.rows[rows.alone]] = values[rows.alone]
-    elif target.ndim == 1 and size == WORD:
+    elif of_one_word(target):
         take_over(target.view(np.uint32), changes.rows, values.view(np.uint32), rows.alone)
     else:
         take_over_wide(words(target), changes.rows, words(values), rows.alone)

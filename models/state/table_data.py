@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from models.arrays import Array, unbroken
-from models.kernels.core.scatter import gather, gather_wide, scatter
+from models.kernels.core.scatter import gather, gather_wide, scatter, scatter_wide
 from models.state.marks import Marks
 from models.state.tables import Column, Table
 
@@ -18,7 +18,7 @@ FEW_ROWS: Final = 64
 """Rows below which numpy's own assignment is quicker than a call of a kernel."""
 
 WORD: Final = 4
-"""Bytes that `gather` copies at once; columns whose rows are no multiple of it are numpy's business."""
+"""Bytes that kernels copy at once; rows that are no multiple of it are few bytes, and numpy copies them."""
 
 CACHE_LINE: Final = 64
 """Bytes a processor fetches at once. If the number differs, rows only take a little longer to arrive."""
@@ -106,32 +106,45 @@ def copy_rows(target: Array, values: Array) -> None:
 
 def read_rows(table: Array, rows: Array) -> Array:
     """table[rows], a copy. Releases the interpreter lock where there is much to copy."""
-    size = table.itemsize * math.prod(table.shape[1:])
-    if len(rows) < FEW_ROWS or size % WORD:
+    if len(rows) < FEW_ROWS or not of_words(table):
         return np.asarray(table.take(rows, axis=0))
     values = np.empty((len(rows), *table.shape[1:]), table.dtype)
-    if table.ndim == 1 and size == WORD:
+    if of_one_word(table):
         gather(table.view(np.uint32), rows, values.view(np.uint32))
     else:
         gather_wide(words(table), rows, words(values))
     return values
 
 
-def words(array: Array) -> Array:
-    """(rows, words of a row) u4, the same memory."""
-    return array.reshape(len(array), -1).view(np.uint32)
-
-
 def write_rows(target: Array, rows: Array, values: Array) -> None:
     """target[rows] = values. Releases the interpreter lock where there is much to copy."""
     if len(rows) < FEW_ROWS or not target.flags.c_contiguous:
         target[rows] = values
-        return
-    if unbroken(rows):  # as in a base
+    elif unbroken(rows):  # as in a base
         target[rows[0] : rows[-1] + 1] = values
-        return
-    into = target.view(np.uint8).reshape(len(target), -1)
-    scatter(into, _fixed(rows), _fixed(np.ascontiguousarray(values)).view(np.uint8).reshape(len(rows), -1))
+    elif not of_words(target):
+        target[rows] = values
+    else:
+        given = np.require(values, requirements=["C_CONTIGUOUS", "ALIGNED"])
+        if of_one_word(target):
+            scatter(target.view(np.uint32), _fixed(rows), _fixed(given.view(np.uint32)))
+        else:
+            scatter_wide(words(target), _fixed(rows), _fixed(words(given)))
+
+
+def of_words(table: Array) -> bool:
+    """Whether rows can be copied in words of four bytes."""
+    return table.itemsize * math.prod(table.shape[1:]) % WORD == 0
+
+
+def of_one_word(table: Array) -> bool:
+    """Whether a row is one number of four bytes."""
+    return table.ndim == 1 and table.itemsize == WORD
+
+
+def words(array: Array) -> Array:
+    """(rows, words of a row) u4, the same memory."""
+    return array.reshape(len(array), -1).view(np.uint32)
 
 
 def _fixed(array: Array) -> Array:
@@ -141,4 +154,4 @@ def _fixed(array: Array) -> Array:
     return view
 
 
-__all__ = ["WORD", "TableData", "copy_rows", "read_rows", "words", "write_rows"]
+__all__ = ["TableData", "copy_rows", "of_one_word", "of_words", "read_rows", "words", "write_rows"]

@@ -121,6 +121,14 @@ def test_many_rows_are_read_as_numpy_would(dtype, shape, rows):
     assert not np.shares_memory(found, table)
 
 
+def odd(values):
+    """The same values at an address that is no multiple of their size."""
+    room = np.zeros(values.nbytes + 1, np.uint8)
+    moved = room[1:].view(values.dtype).reshape(values.shape)
+    moved[...] = values
+    return moved
+
+
 @pytest.mark.parametrize("shape", [(), (3,), (2, 2)])
 @pytest.mark.parametrize("dtype", ["u1", "i4", "f4", "f8"])
 @pytest.mark.parametrize("run", [False, True])
@@ -130,6 +138,7 @@ def test_many_rows_are_written_as_numpy_would(dtype, shape, run):
     expected = target.copy()
     rows = (np.arange(100, 300) if run else np.sort(rng.choice(500, 200, replace=False))).astype(np.int32)
     values = rng.integers(0, 99, (200, *shape)).astype(dtype)
+    values = odd(values)
     values.flags.writeable = False
     expected[rows] = values
     write_rows(target, rows, values)
