@@ -39,12 +39,11 @@ def mark_all(marks, rows):
         if own != place:
             marks[place] = word
             place, word = own, np.int64(marks[own])
-        bit = 1 << (row & 31)
-        if word & bit == 0:
-            word |= bit
-            if start + count < room:
-                marks[start + count] = row
-            count += 1
+        fresh = 1 - ((word >> (row & 31)) & 1)  # no branch: which rows are marked already cannot be foreseen
+        word |= 1 << (row & 31)
+        if start + count < room:
+            marks[start + count] = row  # the next one writes over it where it is not fresh
+        count += fresh
     if start > BITS:
         marks[place] = word
     marks[COUNT] = count

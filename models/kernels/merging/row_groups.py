@@ -3,9 +3,16 @@
 import numpy as np
 
 from models.kernels.core.compile import entry, kernel
+from models.kernels.core.vectors import fetch
 
 END = 1 << 40
 """Above every row: the head of a part that is walked to its end."""
+
+AHEAD = 8
+"""Rows between one and its fetch: some hundred nanoseconds of work, about what memory takes."""
+
+LINE = 64
+"""Bytes that are fetched at once."""
 
 SEEN = 128
 """Added to the count of a row's parts once the row has its places: a byte holds both."""
@@ -86,7 +93,10 @@ def take_over(target, rows, values, places):
 def take_over_wide(target, rows, values, places):
     """The same for rows of several numbers, (n, width) u4 and (m, width) u4."""
     for at in range(places.shape[0]):
-        place = places[at]
+        place, ahead = places[at], places[min(at + AHEAD, places.shape[0] - 1)]
+        for line in range(0, 4 * target.shape[1], LINE):
+            fetch(target, rows[ahead], line)
+            fetch(values, ahead, line)
         row = rows[place]
         for word in range(target.shape[1]):
             target[row, word] = values[place, word]

@@ -5,6 +5,8 @@ import math
 import numpy as np
 
 from models.kernels.core.compile import entry
+from models.kernels.core.vectors import fetch
+from models.kernels.merging.row_groups import AHEAD, LINE
 
 LEAST = 1e-12
 """Weight of a part that took no step: small enough to count for nothing, and there is no division by 0."""
@@ -21,7 +23,11 @@ def add_steps(target, rows, starts, order, values, totals, sums, start, base):
     target: (n, k) f4. rows: (g,) i32, whose values are `order[starts[i]:starts[i + 1]]` in values (m, k) f4. totals:
     (m,) G0 + d_s. sums: (n,) G0. base: (k,) f4, working memory.
     """
+    last = rows.shape[0] - 1
     for group in range(rows.shape[0]):
+        ahead = rows[min(group + AHEAD, last)]
+        for line in range(0, 4 * target.shape[1], LINE):
+            fetch(target, ahead, line)
         row, old, added = rows[group], np.float64(sums[rows[group]]), 0.0
         for at in range(starts[group], starts[group + 1]):
             added += max(np.float64(totals[order[at]]) - old, LEAST)
@@ -29,7 +35,9 @@ def add_steps(target, rows, starts, order, values, totals, sums, start, base):
             base[k] = target[row, k] if old != 0.0 else np.float32(0.0)
             target[row, k] = base[k]
         for at in range(starts[group], starts[group + 1]):
-            place = order[at]
+            place, ahead = order[at], order[min(at + AHEAD, order.shape[0] - 1)]
+            for line in range(0, 4 * target.shape[1], LINE):
+                fetch(values, ahead, line)
             more = max(np.float64(totals[place]) - old, LEAST)
             share = more / added if old == 0.0 else math.sqrt((old + start + more) / (old + start + added))
             scale = np.float32(share)
