@@ -53,14 +53,20 @@ class Costs(NamedTuple):
     down: float = 0.0
 
 
-def rate(costs: Costs, shards: int, events: int) -> tuple[float, float]:
+def rate(costs: Costs, shards: int, events: int, slowest: float | None = None) -> tuple[float, float]:
     """Events a second of so many shards that merge after so many events, and the coordinator's share of the time.
+
+    Args:
+        costs: What was measured.
+        shards: How many.
+        events: Of a round, of all shards.
+        slowest: Microseconds an event of the slowest of several processes that share the merge; None for one process.
 
     >>> [round(each, 2) for each in rate(Costs(10.0, 0.0, 1_000.0, 1.0, 0.0), 2, 1_000)]
     [142857.14, 0.29]
     """
     learning = events / shards * (costs.step + costs.take)
-    merging = costs.fixed + events * costs.merge
+    merging = costs.fixed + events * costs.merge if slowest is None else events * slowest
     sent = 1e6 * events * (costs.up + costs.down * ceil(shards / ON_A_MACHINE)) / NETWORK
     each = learning + merging + events * costs.apply + sent
     return 1e6 * events / each, merging / each
@@ -71,13 +77,29 @@ def model(costs: Costs, numbers: Sequence[int] = NUMBERS) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for shards in numbers:
         for events, name in ((ROUND, f"{ROUND} a round"), (ROUND_OF_A_SHARD * shards, f"{ROUND_OF_A_SHARD} a shard")):
-            per_second, share = rate(costs, shards, events)
-            found.setdefault(str(shards), {})[name] = {
-                "events_per_s": round(per_second),
-                "of_one": round(per_second * costs.step / 1e6, 2),
-                "coordinator_share": round(share, 2),
-            }
+            found.setdefault(str(shards), {})[name] = _told(costs, *rate(costs, shards, events))
     return found
+
+
+def divided(costs: Costs, measured: Mapping[str, Any]) -> dict[str, Any]:
+    """The rate where ranges of items are merged by processes of their own, by the number of ranges.
+
+    Args:
+        costs: What was measured of everything else.
+        measured: As `benchmarks.shard_costs.divided` returns it.
+    """
+    return {
+        ranges: _told(costs, *rate(costs, measured["shards"], measured["events"], each["slowest_us"]))
+        for ranges, each in measured["by_ranges"].items()
+    }
+
+
+def _told(costs: Costs, per_second: float, share: float) -> dict[str, Any]:
+    return {
+        "events_per_s": round(per_second),
+        "of_one": round(per_second * costs.step / 1e6, 2),
+        "coordinator_share": round(share, 2),
+    }
 
 
 def fitted(profiles: Sequence[Mapping[str, Any]]) -> Costs | None:
@@ -121,4 +143,4 @@ def _of_one_learner() -> float:
     return found
 
 
-__all__ = ["NUMBERS", "ROUND", "ROUND_OF_A_SHARD", "Costs", "fitted", "model", "rate"]
+__all__ = ["NUMBERS", "ROUND", "ROUND_OF_A_SHARD", "Costs", "divided", "fitted", "model", "rate"]

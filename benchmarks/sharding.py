@@ -54,6 +54,24 @@ def run_of(recommender: Recommender, events: Sequence[Event], facts: Mapping[str
     return joined(parts)
 
 
+def parts_of(
+    state: State, options: RecommenderOptions, shards: int, events: Sequence[Event], facts: Mapping[str, Facts]
+) -> list[Part]:
+    """What each of many shards hands in after a round, one after the other: only one shard's state is in memory."""
+    owners, parts = owners_of(events, shards), []
+    for number in range(shards):
+        shard = Shard(duplicate(state), number, shards)
+        own = [event for event, owner in zip(events, owners, strict=True) if owner == number]
+        run_of(Recommender(shard.state, options, learners=shards), own, facts)
+        parts.append(shard.take())
+    return parts
+
+
+def owners_of(events: Sequence[Event], shards: int) -> list[int]:
+    """The shard of each event: all of a user's go to one."""
+    return [zlib.crc32(event.user_id.encode()) % shards for event in events]
+
+
 class Sharded:
     """A coordinator's state and the shards that learn next to it.
 
@@ -92,14 +110,10 @@ class Sharded:
         self.events += len(events)
         return found
 
-    def taken(self, events: Sequence[Event], facts: Mapping[str, Facts]) -> list[Part]:
-        """Let the shards learn events, and return their parts, which nothing merges: no more can be learned then."""
-        return self._learned(events, facts, 0)[1]
-
     def _learned(
         self, events: Sequence[Event], facts: Mapping[str, Facts], start: int
     ) -> tuple[list[Tested], list[Part]]:
-        owners = [zlib.crc32(event.user_id.encode()) % len(self.shards) for event in events]
+        owners = owners_of(events, len(self.shards))
         found, parts = [], []
         for number, (shard, learner) in enumerate(zip(self.shards, self.learners, strict=True)):
             places = [place for place, owner in enumerate(owners) if owner == number]
@@ -123,9 +137,10 @@ class Sharded:
                 return
             self._correct(self._twin.state)
         with self._timed("changed"):
-            arrays = to_arrays(state.changed())
+            changes = state.changed()
+            arrays = to_arrays(changes)
         with self._timed("cut"):
-            state.cut()
+            state.cut(changes)
         self.bytes_down += sum(array.nbytes for array in arrays.values())
         for shard in self.shards:
             with self._timed("apply"):

@@ -68,16 +68,22 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     figures = [*_figures(quality), *_costs(profiles), *made_up.pop("figures"), *engine.pop("figures")]
     result: dict[str, Any] = {"figures": figures, "quality": quality}
     result |= _coordinator(profiles) | made_up | engine | replicas.run(options)
-    result["rate"] |= _model(made_up.get("costs") or profiles)
+    result["rate"] |= _model(made_up.get("costs") or profiles, made_up.get("divided"))
     return result
 
 
-def _model(profiles: list[dict[str, Any]]) -> dict[str, Any]:
-    """The rate of 2 to 64 shards, from merges of the most shards that were measured at two lengths of a round."""
+def _model(profiles: list[dict[str, Any]], divided: dict[str, Any] | None) -> dict[str, Any]:
+    """The rate of 2 to 64 shards, from merges of the most shards that were measured at two lengths of a round.
+
+    Where a merge was divided by ranges, also the rate of its shards.
+    """
     most = max((each["shards"] for each in profiles), default=0)
     long = [each for each in profiles if each["shards"] == most and each["every"] >= shard_costs.SHORTEST]
     costs = shard_rates.fitted(long)
-    return {} if costs is None else {"costs": costs._asdict(), "model": shard_rates.model(costs)}
+    if costs is None:
+        return {}
+    found: dict[str, Any] = {"costs": costs._asdict(), "model": shard_rates.model(costs)}
+    return found | ({"divided": shard_rates.divided(costs, divided)} if divided else {})
 
 
 def measure(stream: Stream, options: argparse.Namespace) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -19,7 +19,8 @@ from models.kernels.core.record_batch import COLUMNS, locate
 from models.merging import Shard, merge
 from models.recommender import Recommender, RecommenderOptions, new_state
 from models.state import SCHEMA, State, duplicate
-from models.state.table_data import FEW_ROWS, write_rows
+from models.state.marks import Marks
+from models.state.table_data import FEW_ROWS, read_rows, write_rows
 
 SERVING: Final = ("serving.answer-", "scatter.scatter-")
 """Kernels that a service's start compiles last: ranking, and applying a delta, each with all that it calls."""
@@ -71,6 +72,7 @@ def warm() -> None:
     State(SCHEMA, _FEW.ceilings()).apply(own.state.full())
     own.remove("item", ["item"])
     _write_scattered()
+    _take_many_changes()
     locate(np.frombuffer(bytes(1), np.uint8), 0, np.empty((1, COLUMNS), np.int64))
 
 
@@ -95,7 +97,18 @@ def warm_serving() -> None:
 def _write_scattered() -> None:
     """What applying a delta runs once more than a few rows have changed."""
     rows = np.arange(0, 2 * FEW_ROWS, 2, dtype=np.int32)
-    write_rows(np.zeros(2 * FEW_ROWS, np.uint8), rows, np.zeros(FEW_ROWS, np.uint8))
+    for shape in ((2 * FEW_ROWS,), (2 * FEW_ROWS, 2)):
+        write_rows(np.zeros(shape, np.float32), rows, np.zeros((FEW_ROWS, *shape[1:]), np.float32))
+
+
+def _take_many_changes() -> None:
+    """What a cut runs once more than a few rows have changed."""
+    marks = Marks(1, capacity=0)
+    marks.add(np.zeros(1, np.int32))
+    marks.take()
+    rows = np.arange(FEW_ROWS, dtype=np.int32)
+    for shape in ((FEW_ROWS,), (FEW_ROWS, 2)):
+        read_rows(np.zeros(shape, np.float32), rows)
 
 
 def compile_apart(part: Part, stop: Callable[[float], bool]) -> bool:

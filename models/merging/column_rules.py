@@ -1,4 +1,4 @@
-"""The rules that look at one row at a time: what several parts made of it in, what it becomes out."""
+"""The rules that look at one row at a time, in numpy: what several parts made of it in, what it becomes out."""
 
 from __future__ import annotations
 
@@ -16,18 +16,6 @@ from models.state.merges import Rule
 
 Steps = Callable[[str], tuple[float, Array]]
 """Given "table.column" of a count of steps: how many there were before, and (parts,) how many each part took."""
-
-
-def added(shared: Shared, column: Column, _steps: Steps) -> Array:
-    """The base and all differences from it, within the limits of an integer type."""
-    base, values = shared.base[column.name], shared.values[column.name]
-    exact = np.dtype(np.float64 if base.dtype.kind == "f" else np.int64)
-    # Each part's value has the base in it: all but one of them are taken off.
-    found = shared.total(values.astype(exact)) - (shared.sizes - 1) * base.astype(exact)
-    if base.dtype.kind == "f":
-        return _as(base, found)
-    limits = np.iinfo(base.dtype)
-    return _as(base, found.clip(limits.min, limits.max))
 
 
 def decayed(shared: Shared, column: Column, _steps: Steps) -> Array:
@@ -60,23 +48,6 @@ def _grown(shared: Shared, column: Column) -> Array:
     """What each part added to the sum of squared gradients, (m,)."""
     name = column.merge.by
     return np.maximum(shared.values[name].astype(np.float64) - shared.spread(shared.base[name]), LEAST)
-
-
-def _shrunk(shared: Shared, column: Column) -> Array:
-    """By what each part's step is to be multiplied, (m,): sqrt((G0 + d_s + e) / (G0 + sum d + e)).
-
-    AdaGrad divides a step by the root of all squared gradients before it. d_s = G_s - G0 is what a part added, e what
-    is added under the root.
-    """
-    before, more = shared.base[column.merge.by].astype(np.float64) + column.merge.number, _grown(shared, column)
-    return np.asarray(np.sqrt((shared.spread(before) + more) / shared.spread(before + shared.total(more))))
-
-
-def adagrad(shared: Shared, column: Column, _steps: Steps) -> Array:
-    """The base and each part's step, shrunk to what it would be if all steps had come one after another."""
-    base = shared.base[column.name]
-    steps = shared.values[column.name].astype(np.float64) - shared.spread(base)
-    return _as(base, base + shared.total(steps * _shrunk(shared, column)))
 
 
 def averaged(shared: Shared, column: Column, steps: Steps) -> Array:
@@ -177,8 +148,6 @@ def rate(shared: Shared, column: Column, _steps: Steps) -> Array:
 
 
 _BY_RULE: Final[Mapping[Rule, Callable[[Shared, Column, Steps], Array]]] = {
-    "sum": added,
-    "adagrad": adagrad,
     "averaged": averaged,
     "decayed": decayed,
     "largest": largest,

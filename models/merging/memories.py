@@ -8,12 +8,9 @@ import numpy as np
 
 from models.arrays import Array
 from models.kernels.merging import neighbours
-from models.merging.touched import AllParts, Shared
+from models.kernels.merging.row_sums import add_totals
+from models.merging.touched import AllParts, Split
 from models.state import Column, State
-
-HALF_OF = 0.75
-"""A total below this share of the base's, where the base was near the limit, has been halved: nothing else takes so
-much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +35,20 @@ class Halvings:
         return not len(self.parts) and not len(self.merged)
 
 
-def counted(shared: Shared, column: Column) -> tuple[Array, Halvings]:
-    """A memory's total: differences add up as if nobody had halved, then it is halved while it exceeds the limit."""
-    base, values = shared.base[column.name].astype(np.float64), shared.values[column.name].astype(np.float64)
-    limit, spread = column.merge.number, shared.spread(base)
-    fell = (spread >= 0.5 * limit) & (values < HALF_OF * spread)
-    total = np.maximum(base + shared.total(np.where(fell, 2.0, 1.0) * values - spread), 0.0)
-    times = np.ceil(np.log2(np.maximum(total / limit, 1.0))).astype(np.int32)
-    halves = times > 0
-    done = Halvings(shared.parts[fell], shared.spread(shared.rows)[fell], shared.rows[halves], times[halves])
-    return (total * 0.5**times).astype(np.float32), done
+def counted(target: Array, column: Column, changes: AllParts, rows: Split) -> Halvings:
+    """Merge a column of memories' totals, in place, for rows that several parts changed.
+
+    Differences add up as if nobody had halved, then a total is halved while it exceeds the limit.
+
+    Returns:
+        Which memories were or are to be halved.
+    """
+    values, limit = changes.columns[column.name], column.merge.number
+    fell, times = np.empty(len(rows.order), np.bool_), np.empty(len(rows.rows), np.int32)
+    add_totals(target, rows.rows, rows.starts, rows.order, values, limit, fell, times)
+    places, halves = np.flatnonzero(fell), times > 0
+    owners = rows.rows[rows.starts.searchsorted(places, side="right") - 1]
+    return Halvings(rows.parts[places], owners, rows.rows[halves], times[halves])
 
 
 def merge(state: State, name: str, changes: AllParts, halvings: Halvings | None) -> None:

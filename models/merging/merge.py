@@ -22,8 +22,8 @@ import numpy as np
 from models import dimensions as dim
 from models.arrays import Array
 from models.features import FEATURES
-from models.kernels.merging.row_groups import mark_all
-from models.merging import factors, memories, moved_users, pairs, ranked_lists, rankers, sightings
+from models.kernels.core.marks import mark_all
+from models.merging import compiled_rules, memories, moved_users, pairs, ranked_lists, rankers, sightings
 from models.merging.column_rules import halved, merged
 from models.merging.memories import Halvings, counted
 from models.merging.renumbering import Tables, renumbered
@@ -133,26 +133,29 @@ class _Merge:
         own = [column for column in data.table.columns if column.merge.rule not in APART]
         if not own or changes is None:
             return
-        rows, wide = split(changes), [column for column in own if factors.is_one(column)]
-        narrow = {column.name: column for column in own if not factors.is_one(column)}
-        shared = None
-        if len(rows.rows):
-            shared = rows.shared(changes, {each: data.columns[each] for each in narrow})
-        for column in wide:
-            factors.merge(data.columns[column.name], column, changes, rows, shared)
-        alone = changes.rows[rows.alone]
-        for each in narrow:
-            data.columns[each][alone] = changes.columns[each][rows.alone]
-        if shared is not None:
-            for each, values in self._merged(name, shared, narrow).items():
-                data.columns[each][rows.rows] = values
+        rows = split(changes)
+        for column in own:
+            compiled_rules.take_alone(data.columns[column.name], changes.columns[column.name], changes, rows)
+        if not len(rows.rows):
+            return
+        compiled = [column for column in own if column.merge.rule in compiled_rules.RULES]
+        totals = [column for column in own if column.merge.rule == "counted"]
+        others = {column.name: column for column in own if column not in [*compiled, *totals]}
+        found: Mapping[str, Array] = {}
+        if others:  # before the columns that their rules look at are merged
+            by = (column.merge.by for column in others.values() if column.merge.by in data.columns)
+            shared = rows.shared(changes, {each: data.columns[each] for each in dict.fromkeys([*others, *by])})
+            found = self._merged(shared, others)
+        for column in totals:
+            self._halvings[f"{name}.{column.name}"] = counted(data.columns[column.name], column, changes, rows)
+        compiled_rules.merge(data.columns, compiled, changes, rows)
+        for each, values in found.items():
+            data.columns[each][rows.rows] = values
 
-    def _merged(self, name: str, shared: Shared, own: Mapping[str, Column]) -> dict[str, Array]:
+    def _merged(self, shared: Shared, own: Mapping[str, Column]) -> dict[str, Array]:
         found: dict[str, Array] = {}
         for column in own.values():
-            if column.merge.rule == "counted":
-                found[column.name], self._halvings[f"{name}.{column.name}"] = counted(shared, column)
-            elif column.merge.rule != "halved":
+            if column.merge.rule != "halved":
                 found[column.name] = merged(shared, column, self._steps)
         together = [column.name for column in own.values() if column.merge.rule == "halved"]
         return found | (halved(shared, together, dim.SIGNALS) if together else {})

@@ -10,9 +10,9 @@ import numpy as np
 from models import dimensions as dim
 from models.arrays import Array
 from models.kernels.cold_start.lists import unlink_all
+from models.kernels.core.marks import mark_all
 from models.kernels.merging import top_lists
 from models.kernels.merging.pool_entries import enter_all
-from models.kernels.merging.row_groups import mark_all
 from models.merging.renumbering import Tables
 from models.merging.touched import AllParts
 from models.state import State
@@ -35,7 +35,7 @@ def top(state: State, name: str, changes: AllParts) -> None:
         changes: Of all parts, to that table.
     """
     data, size = state.tables[name], SIZES[name]
-    room = size * len(changes.bounds)
+    room, popularity = size * len(changes.bounds), state.tables["item_stats"].columns["key"]
     top_lists.merge(
         data.columns["item"],
         data.columns["key"],
@@ -44,11 +44,12 @@ def top(state: State, name: str, changes: AllParts) -> None:
         changes.rows,
         changes.bounds,
         changes.columns["item"],
-        state.tables["item_stats"].columns["key"],
+        popularity,
         LIVES[name],
         *changes.cursors(),
         np.empty(room, np.int32),
         np.empty(room, np.float64),
+        np.zeros(len(popularity), np.int32),
     )
 
 

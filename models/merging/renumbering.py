@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,7 +27,7 @@ def renumbered(state: State, parts: Sequence[Part]) -> list[Tables]:
 
 
 def _renumbered(state: State, part: Part, spaces: Mapping[str, _Space], unchanged: Tables) -> Tables:
-    maps = {name: rows for name, keys in part.changes.keys.items() if (rows := spaces[name].of(keys)) is not None}
+    maps = {name: found for name, keys in part.changes.keys.items() if (found := spaces[name].of(keys)) is not None}
     tables = {name: changes for name, changes in part.changes.tables.items() if len(changes.rows)}
     found = {
         name: _table(state, name, tables[name], maps) if name in tables else unchanged[name] for name in state.tables
@@ -34,6 +35,23 @@ def _renumbered(state: State, part: Part, spaces: Mapping[str, _Space], unchange
     for name in maps:
         spaces[name].restore(part.changes.keys[name])
     return found
+
+
+class _Map(NamedTuple):
+    """The rows here of the rows that a part gave its ids, which differ from `first` on at the earliest."""
+
+    rows: Array  # (rows + 1,) i32; the last entry answers for "no reference"
+    first: int
+
+    def of(self, values: Array) -> Array:
+        """References in rows of the part's -> in ours."""
+        places = np.flatnonzero(values >= self.first)
+        if not len(places):
+            return values
+        found = values.copy()
+        flat = found.reshape(-1)
+        flat[places] = self.rows[flat[places]]
+        return found
 
 
 class _Space:
@@ -51,15 +69,11 @@ class _Space:
         last = max((int(rows[-1]) for rows in proposed), default=-1)
         self._size = max(state.keys[name].capacity + sum(map(len, proposed)), last + 1)
 
-    def of(self, proposed: KeyChanges) -> Array | None:
-        """(rows + 1,) i32: the row here of each row there; the last entry answers for "no reference".
-
-        None where all are the same. The array is good until `restore`.
-        """
+    def of(self, proposed: KeyChanges) -> _Map | None:
+        """The row here of each row there; None where all are the same. It is good until `restore`."""
         if not len(proposed.rows):
             return None
-        keys = self._state.keys[self._name]
-        given = np.array([keys.add(key) for key in proposed.ids], np.int32)
+        given = self._state.keys[self._name].add_all(proposed.ids)
         self._state.reserve(self._name)
         if np.array_equal(given, proposed.rows):
             return None
@@ -67,32 +81,43 @@ class _Space:
             self._rows = np.arange(self._size + 1, dtype=np.int32)
             self._rows[-1] = -1
         self._rows[proposed.rows] = given
-        return self._rows
+        return _Map(self._rows, int(proposed.rows[0]))
 
     def restore(self, proposed: KeyChanges) -> None:
         """Forget the part whose map `of` returned."""
         self._rows[proposed.rows] = proposed.rows
 
 
-def _table(state: State, name: str, changes: TableChanges, maps: Mapping[str, Array]) -> TableChanges:
+def _table(state: State, name: str, changes: TableChanges, maps: Mapping[str, _Map]) -> TableChanges:
     table = state.tables[name].table
     rows, columns = changes.rows, changes.columns
     referring = {each.name: maps[each.refers] for each in table.columns if each.refers and each.refers in maps}
-    if referring and len(rows):
-        columns = {key: referring[key][values] if key in referring else values for key, values in columns.items()}
-    if table.keys in maps and len(rows):
-        rows = _moved(rows, maps[table.keys], table.width)
-        order = np.argsort(rows, kind="stable")
-        if (order[1:] < order[:-1]).any():
-            rows, columns = rows[order], {key: values[order] for key, values in columns.items()}
+    if referring:
+        columns = {key: referring[key].of(values) if key in referring else values for key, values in columns.items()}
+    if table.keys in maps:
+        return _moved(rows, columns, maps[table.keys], table.width)
     return TableChanges(rows, columns)
 
 
-def _moved(rows: Array, found: Array, width: int) -> Array:
-    if width == 1:
-        return found[rows]
-    keys = rows // width
-    return np.asarray(found[keys] * width + (rows - keys * width), np.int32)
+def _moved(rows: Array, columns: dict[str, Array], found: _Map, width: int) -> TableChanges:
+    """Move the rows of new ids, which are the last ones but where ids were removed, and keep all of them ascending."""
+    first = int(rows.searchsorted(found.first * width))
+    moved = rows.copy()
+    keys = rows[first:] // width
+    moved[first:] = found.rows[keys] * width + (rows[first:] - keys * width)
+    if first and first < len(rows) and moved[first:].min() < rows[first - 1]:
+        first = 0
+    order = np.argsort(moved[first:], kind="stable")
+    if (order[1:] < order[:-1]).any():
+        moved, *others = (_with_last(values, first, order) for values in (moved, *columns.values()))
+        columns = dict(zip(columns, others, strict=True))
+    return TableChanges(moved, columns)
+
+
+def _with_last(values: Array, first: int, order: Array) -> Array:
+    """Values whose last ones, from `first` on, are in another order."""
+    last = values[first:][order]
+    return np.concatenate([values[:first], last]) if first else last
 
 
 __all__ = ["Tables", "renumbered"]

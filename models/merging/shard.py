@@ -43,7 +43,7 @@ class Shard:
         self._capacities: dict[str, int] = {}
         self._taken: Part | None = None
         self._numbers = (0, 0)
-        state.cut()
+        state.forget_changes()
         self._begin()
 
     def left(self) -> int:

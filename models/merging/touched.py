@@ -50,7 +50,7 @@ class Shared:
     """Rows of one table that more than one part changed: g rows, m values for all of them together, m >= 2 g.
 
     Attributes:
-        rows: The rows, (g,) i32 ascending.
+        rows: The rows, (g,) i32.
         starts: Where the values of each row begin, (g,) i64.
         sizes: How many parts changed each row, (g,) i64.
         parts: The place of the part that each value is from, (m,) i32 ascending within a row.
@@ -80,9 +80,9 @@ class Split:
 
     Attributes:
         alone: Places in the joined rows of those that one part changed, (a,) i64.
-        rows: Rows that several parts changed, (g,) i32 ascending.
+        rows: Rows that several parts changed, (g,) i32, each once.
         starts: Where the places of each one begin in `order`, and where the last one's end, (g + 1,) i64.
-        order: Their places in the joined rows, by row and then by part, (m,) i64.
+        order: Their places in the joined rows, row after row, and within one in the order of the parts, (m,) i64.
         parts: The part of each place, (m,) i32.
     """
 
@@ -101,14 +101,14 @@ class Split:
 
 def split(changes: AllParts) -> Split:
     """Tell rows that one part changed from rows that several did."""
-    size = len(changes.rows)
-    alone, starts, order = (np.empty(size + extra, np.int64) for extra in (0, 1, 0))
-    parts, counts = np.empty(size, np.int32), np.empty(2, np.int64)
-    arrange(changes.rows, changes.bounds, *changes.cursors(), alone, starts, order, parts, counts)
+    size, room = len(changes.rows), int(changes.rows.max(initial=-1)) + 1
+    alone, starts, order, slots = (np.empty(length, np.int64) for length in (size, size + 1, size, room))
+    several, parts, counts = np.empty(size, np.int32), np.empty(size, np.int32), np.empty(2, np.int64)
+    times = np.zeros(room, np.uint8)
+    arrange(changes.rows, changes.bounds, times, slots, alone, several, starts, order, parts, counts)
     single, shared = counts.tolist()
     starts = starts[: shared + 1]
-    order, parts = order[: starts[-1]], parts[: starts[-1]]
-    return Split(alone[:single], changes.rows[order[starts[:-1]]], starts, order, parts)
+    return Split(alone[:single], several[:shared], starts, order[: starts[-1]], parts[: starts[-1]])
 
 
 __all__ = ["AllParts", "Shared", "Split", "all_parts", "split"]

@@ -74,6 +74,21 @@ class Keys:
             self.index.put([key], [row])
         return row
 
+    def add_all(self, keys: Sequence[str]) -> Array:
+        """(n,) i32 rows of ids, each named once, as `add` would give them one after the other."""
+        new = [key for key in keys if key not in self.rows]
+        if self._free or len(new) < FEW_IDS:
+            for key in new:
+                self.add(key)
+        else:
+            rows = range(len(self.ids), len(self.ids) + len(new))
+            self.ids += new
+            self.rows.update(zip(new, rows, strict=True))
+            self._changed.update(dict.fromkeys(rows))
+            if self.index is not None:
+                self.index.put(new, [*rows])
+        return np.fromiter(map(self.rows.__getitem__, keys), np.int32, len(keys))
+
     def find(self, keys: Sequence[str]) -> Array:
         """(n,) i32 rows of ids, -1 for one that has none. No row is added."""
         if self.index is not None and len(keys) >= FEW_IDS:
@@ -90,20 +105,16 @@ class Keys:
             self.index.remove([key], [row])
         return row
 
-    def take_changes(self) -> KeyChanges:
-        """The rows whose id changed since the last call, in row order."""
-        changes = self.changes()
-        self.forget_changes()
-        return changes
+    def changes(self) -> KeyChanges:
+        """The rows whose id changed since `forget_changes`, in row order."""
+        rows = sorted(self._changed)
+        return KeyChanges(
+            np.array(rows, np.int32), [self.ids[row] or "" for row in rows], np.array(self._free, np.int32)
+        )
 
     def forget_changes(self) -> None:
-        """Note no row as changed."""
+        """Note changes from here on."""
         self._changed = {}
-
-    def changes(self) -> KeyChanges:
-        """The rows whose id changed since they were last taken, in row order; they stay noted as changed."""
-        rows = np.fromiter(sorted(self._changed), np.int32, len(self._changed))
-        return KeyChanges(rows, [self.ids[row] or "" for row in rows], np.array(self._free, np.int32))
 
     def mark(self, rows: Array) -> None:
         """Remember that the ids of `rows` changed."""

@@ -71,7 +71,7 @@ class State:
         self._views: tuple[Any, Any] | None = None
         self._lent: tuple[Lent, Lent | None] | None = None
         self.keys[MODEL].add(MODEL)
-        self.keys[MODEL].take_changes()
+        self.keys[MODEL].forget_changes()
         self.reserve(MODEL)
 
     def add(self, space: str, key: str) -> int:

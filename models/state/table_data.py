@@ -11,13 +11,16 @@ from typing import Final
 import numpy as np
 
 from models.arrays import Array, unbroken
-from models.kernels.core.scatter import scatter
+from models.kernels.core.scatter import gather, gather_wide, scatter, scatter_wide
 from models.looking import Look, unhurried
 from models.state.marks import Marks
 from models.state.tables import Column, Table
 
 FEW_ROWS: Final = 64
 """Rows below which numpy's own assignment is quicker than a call of a kernel."""
+
+WORD: Final = 4
+"""Bytes that kernels copy at once; rows that are no multiple of it are few bytes, and numpy copies them."""
 
 CACHE_LINE: Final = 64
 """Bytes a processor fetches at once. If the number differs, rows only take a little longer to arrive."""
@@ -68,7 +71,7 @@ class TableData:
         """Copies of those rows, column by column and slice by slice, so that other threads go on meanwhile."""
         if isinstance(rows, slice):
             return {name: _copied(values[rows], look) for name, values in self.columns.items()}
-        return {name: _gathered(values, rows, look) for name, values in self.columns.items()}
+        return {name: read_rows(values, rows, look) for name, values in self.columns.items()}
 
     def clear(self, rows: Array) -> None:
         """Set rows to the columns' defaults."""
@@ -124,24 +127,53 @@ def _copied(values: Array, look: Look) -> Array:
     return target
 
 
-def _gathered(values: Array, rows: Array, look: Look) -> Array:
-    target = np.empty((len(rows), *values.shape[1:]), values.dtype)
-    for part in slices(len(rows), target.nbytes):
-        np.take(values, rows[part], axis=0, out=target[part], mode="clip")  # other modes copy once more
+def read_rows(table: Array, rows: Array, look: Look = unhurried) -> Array:
+    """table[rows], a copy. Releases the interpreter lock where there is much to copy."""
+    values = np.empty((len(rows), *table.shape[1:]), table.dtype)
+    for part in slices(len(rows), values.nbytes):
+        _gather(table, rows[part], values[part])
         look()
-    return target
+    return values
+
+
+def _gather(table: Array, rows: Array, into: Array) -> None:
+    if len(rows) < FEW_ROWS or not of_words(table):
+        np.take(table, rows, axis=0, out=into, mode="clip")  # other modes copy once more
+    elif of_one_word(table):
+        gather(table.view(np.uint32), rows, into.view(np.uint32))
+    else:
+        gather_wide(words(table), rows, words(into))
 
 
 def write_rows(target: Array, rows: Array, values: Array) -> None:
     """target[rows] = values. Releases the interpreter lock where there is much to copy."""
     if len(rows) < FEW_ROWS or not target.flags.c_contiguous:
         target[rows] = values
-        return
-    if unbroken(rows):  # as in a base
+    elif unbroken(rows):  # as in a base
         target[rows[0] : rows[-1] + 1] = values
-        return
-    into = target.view(np.uint8).reshape(len(target), -1)
-    scatter(into, _fixed(rows), _fixed(np.ascontiguousarray(values)).view(np.uint8).reshape(len(rows), -1))
+    elif not of_words(target):
+        target[rows] = values
+    else:
+        given = np.require(values, requirements=["C_CONTIGUOUS", "ALIGNED"])
+        if of_one_word(target):
+            scatter(target.view(np.uint32), _fixed(rows), _fixed(given.view(np.uint32)))
+        else:
+            scatter_wide(words(target), _fixed(rows), _fixed(words(given)))
+
+
+def of_words(table: Array) -> bool:
+    """Whether rows can be copied in words of four bytes."""
+    return table.itemsize * math.prod(table.shape[1:]) % WORD == 0
+
+
+def of_one_word(table: Array) -> bool:
+    """Whether a row is one number of four bytes."""
+    return table.ndim == 1 and table.itemsize == WORD
+
+
+def words(array: Array) -> Array:
+    """(rows, words of a row) u4, the same memory."""
+    return array.reshape(len(array), -1).view(np.uint32)
 
 
 def _fixed(array: Array) -> Array:
@@ -151,4 +183,4 @@ def _fixed(array: Array) -> Array:
     return view
 
 
-__all__ = ["TableData", "copy_rows", "slices", "write_rows"]
+__all__ = ["TableData", "copy_rows", "of_one_word", "of_words", "read_rows", "slices", "words", "write_rows"]

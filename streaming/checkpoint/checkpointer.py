@@ -128,6 +128,7 @@ class Checkpointer:
         served_by: str = "",
         receipts: Sequence[Receipt] = (),
         force: bool = False,
+        known: Changes | None = None,
     ) -> bool:
         """Copy what changed since the last cut and hand it to the uploader.
 
@@ -141,6 +142,7 @@ class Checkpointer:
             served_by: The contender that answers with this version.
             receipts: Erasures that the version is the first to hold.
             force: Cut although the pause after a slow upload is not over, for the last version before the end.
+            known: What `State.changed` returned, where nothing has changed since: it is not copied again.
 
         Returns:
             False when nothing is new, when the time has not come, and when the process is to end: the copy is given up
@@ -155,7 +157,9 @@ class Checkpointer:
             return False
         lost = self._lost(state, parent) if parent is not None else []
         # The last version, and one that takes the place of lost ones, is never given up.
-        changes = self._changes(state, parent, unhurried if force or lost else self._look_at_stop)
+        # What lost versions changed was marked again just now, so that nothing that was copied before has all.
+        at_hand = None if lost or parent is None else known
+        changes = self._changes(state, parent, unhurried if force or lost else self._look_at_stop, at_hand)
         if changes is None:
             return False
         carried = evidence() | ({} if parent is not None else for_bases())
@@ -200,8 +204,14 @@ class Checkpointer:
         self._thread.join(timeout)
 
     @staticmethod
-    def _changes(state: State, parent: Manifest | None, look: Look) -> Changes | None:
-        """Copies of what changed, of everything without a parent; None as soon as the look says to give up."""
+    def _changes(state: State, parent: Manifest | None, look: Look, at_hand: Changes | None = None) -> Changes | None:
+        """Copies of what changed, of everything without a parent; None as soon as the look says to give up.
+
+        `at_hand`: the copies, where they were made already.
+        """
+        if at_hand is not None:
+            state.forget_changes()
+            return at_hand
         try:
             return state.full(look) if parent is None else state.cut(look)
         except Interrupted:

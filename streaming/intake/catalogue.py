@@ -75,6 +75,16 @@ class KnownItems:
                 recommender.describe([(item, self.facts[item])])
                 self._described(recommender, item, lent)
 
+    def follow(self, item: str, facts: Known | None) -> None:
+        """Take over what another learner knows of an item, whose rows come with a merge; None for a removed one."""
+        if facts is None:
+            self.facts.pop(item, None)
+            self._note_removal(item)
+        else:
+            self._removed.pop(item, None)
+            self.facts[item] = facts
+        self.groups.put(item, None if facts is None else facts.group_id)
+
     def _complete(self, recommender: Recommender, item: str, said: Known, lent: set[str]) -> None:
         """Take what an event says of an item, where nothing is known, unless the item was removed."""
         if item in self._removed:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from models.ledger import IntakeCounts
+from models.state import Changes
 from streaming.evidence import behind
 from streaming.intake import ARRIVAL_SAMPLES, PreparedBatch
 from streaming.learner.parts import Parts
@@ -63,10 +64,11 @@ class VersionCutter:
         self._trained = result
         self._cut_at = float("-inf")
 
-    def cut(self, *, last: bool = False) -> bool:
+    def cut(self, known: Changes | None = None, *, last: bool = False) -> bool:
         """Hand what changed to the uploader; False when Redis or Kafka must first take what belongs before it.
 
         Args:
+            known: What changed, where it was copied since the model last changed.
             last: Cut although the pause after a slow upload is not over, and wait longer for dead letters.
         """
         parts = self._parts
@@ -81,7 +83,7 @@ class VersionCutter:
         # Waited for here: where bad records keep coming, some are on their way to Kafka at almost any moment.
         if not parts.dead_letters.wait_settled(self._letters, SOON):
             return self._again_in(LATER)
-        self._hand_to_uploader(last=last)
+        self._hand_to_uploader(known, last=last)
         self._report()
         return True
 
@@ -89,7 +91,7 @@ class VersionCutter:
         self._cut_at += seconds - self._parts.settings.learner.version_interval
         return False
 
-    def _hand_to_uploader(self, *, last: bool) -> None:
+    def _hand_to_uploader(self, known: Changes | None, *, last: bool) -> None:
         model = self._model
         if self._parts.checkpointer.cut(
             model.state,
@@ -100,6 +102,7 @@ class VersionCutter:
             served_by=model.recommender.chosen,
             receipts=self._parts.receipts.waiting,
             force=last,
+            known=known,
         ):
             self._served_times = []
 

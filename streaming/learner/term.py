@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 
 from models.records import Describe, Erase, Identify
+from models.state import Changes
 from streaming.intake import Ordered, PreparedBatch
 from streaming.learner.batching import BatchTrainer
 from streaming.learner.cutting import VersionCutter
@@ -91,9 +92,14 @@ class Term:
         if self._batching is not None and self._batching.waiting:
             self._train(self._batching)
 
-    def cut(self, *, last: bool = False) -> bool:
-        """Cut a version; False when Redis or Kafka must first take what belongs before it."""
-        return self._cutter.cut(last=last)
+    def cut(self, known: Changes | None = None, *, last: bool = False) -> bool:
+        """Cut a version; False when Redis or Kafka must first take what belongs before it.
+
+        Args:
+            known: What changed, where it was copied since the model last changed.
+            last: Whether this is the last version before the end.
+        """
+        return self._cutter.cut(known, last=last)
 
     def _step(self) -> bool:
         """Learn the next batch and cut a version when one is due; False when there are no more batches."""

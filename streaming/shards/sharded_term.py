@@ -23,6 +23,7 @@ from models.merging import Part as StatePart
 from models.merging import from_arrays, merge, to_arrays
 from models.records import Describe, Erase, Identify
 from models.snapshot import Manifest
+from models.state import Changes
 from streaming.intake import PreparedBatch
 from streaming.learner import Stop, Term
 from streaming.learner.parts import Parts
@@ -110,7 +111,7 @@ class ShardedTerm(Term):
         if self._parts.experiments.running(self._parts.wall()):
             self._alone()
             raise TermOver(EXPERIMENTS)
-        self._model.state.cut()  # the shards load what the version has
+        self._model.state.forget_changes()  # the shards load what the version has
         self._poller.start()
         self._rounds.start(self._version)
         self._parts.telemetry.split.set(1)
@@ -130,9 +131,9 @@ class ShardedTerm(Term):
         texts = [text for found in list(self._unreadable.values()) for _, text in found]
         return min(texts, default=super().cannot_read)
 
-    def cut(self, *, last: bool = False) -> bool:
+    def cut(self, known: Changes | None = None, *, last: bool = False) -> bool:
         """Cut a version; False when Redis or Kafka must first take what belongs before it."""
-        cut = self._cutter.cut(last=last)
+        cut = super().cut(known, last=last)
         self._rounds.cut()
         return cut
 
@@ -149,14 +150,14 @@ class ShardedTerm(Term):
             self._point("merge.1")
             self._merge(parts)
             self._point("merge.3")
-        told = self._carry_out_orders()
+        told, known = self._carry_out_orders(), None
         if parts or told is not None:
             self._point("merge.4")
-            self._hand_back(told or Told())
+            known = self._hand_back(told or Told())
             self._point("merge.5")
         self._parts.evidence.idle()
         if self._cutter.due:
-            self.cut()
+            self.cut(known)
 
     def _alive(self) -> bool:
         """Whether to wait for the shards. A round that is under way when the process is to end is still merged."""
@@ -252,12 +253,15 @@ class ShardedTerm(Term):
             known = facts.get(item)
             told.facts.append(Fact(item, False) if known is None else Fact(item, True, *known))
 
-    def _hand_back(self, told: Told) -> None:
+    def _hand_back(self, told: Told) -> Changes:
+        """Give the shards what changed since the last version; a version that is cut now has the same rows."""
         started = self._parts.monotonic()
-        rows = to_arrays(self._model.state.changed())
+        changes = self._model.state.changed()
+        rows = to_arrays(changes)
         self._rounds.merged(rows, told)
         self._metrics.phase("hand_back", self._parts.monotonic() - started)
         self._metrics.sent(sum(array.nbytes for array in rows.values()))
+        return changes
 
 
 __all__ = ["ShardedTerm"]

@@ -38,7 +38,7 @@ from streaming.intake import (
 from streaming.intake.catalogue import Known
 from streaming.kafka import BrokerAway, DataUnreadable, EventProducer, KafkaTrouble, Record
 from streaming.learning import Model, advance, learn_batch
-from streaming.live import LiveWriter, stored_facts
+from streaming.live import LiveWriter
 from streaming.settings import Settings, brief
 from streaming.shards.crew_messages import (
     Ask,
@@ -230,14 +230,8 @@ class _Learning:
             self._merging = Shard(model.state, self._number, self._settings.learner.shards)
 
     def _describe(self, fact: Fact) -> None:
-        catalogue = self._model.catalogue
-        if not fact.listed:
-            catalogue.facts.pop(fact.item, None)
-            catalogue.groups.put(fact.item, None)
-            return
-        found = Known(fact.category, fact.brand, fact.price, fact.available, fact.content, fact.group_id)
-        catalogue.facts[fact.item] = found
-        catalogue.groups.put(fact.item, fact.group_id)
+        known = Known(fact.category, fact.brand, fact.price, fact.available, fact.content, fact.group_id)
+        self._model.catalogue.follow(fact.item, known if fact.listed else None)
 
     def _learn(self, report: Report, limit: float, events: int) -> None:
         source, learner = self._source, self._settings.learner
@@ -301,7 +295,7 @@ def _load(settings: Settings, store: Store, ask: Begin) -> Model:
     if loaded is None or loaded.manifest.id != ask.version:
         raise Refused(f"version {ask.version} is damaged or gone")
     loaded.arrivals = followed(loaded.arrivals, unpacked(ask.window), loaded.manifest.progress.arrivals)
-    model = Model.of_version(settings, loaded, KnownItems(stored_facts(store)), settings.learner.shards)
+    model = Model.of_version(settings, loaded, KnownItems.of(store), settings.learner.shards)
     model.admission.erase_all(ask.erased)
     for join in ask.joins:
         if join.anonymous:

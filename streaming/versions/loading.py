@@ -330,7 +330,7 @@ class _Loader:
             joins.append(decoded.joins)
             reached = delta
         for space in state.keys.values():
-            space.take_changes()
+            space.forget_changes()
         arrivals = None if self._served_only else _joined(windows, reached.progress.arrivals)
         # An older program took an order's time as it was, also in the year 2099.
         moments = [(user, order_time(at, reached.created_at)) for each in erased for user, at in each]

@@ -46,6 +46,39 @@ def adagrad(base: float, before: float, steps: Sequence[tuple[float, float]], st
     return weight, before + all_
 
 
+def added(base: float, values: Sequence[float]) -> float:
+    """A sum after a merge, with the additions in the order in which the kernels do them."""
+    return in_order(values) - (len(values) - 1) * base
+
+
+def counted(base: float, values: Sequence[float], limit: float) -> tuple[float, list[int], int]:
+    """The total of a memory, the parts that had halved it, and how often the merge did."""
+    fell = [base >= 0.5 * limit and value < 0.75 * base for value in values]
+    steps = [(2.0 if halved else 1.0) * value - base for value, halved in zip(values, fell, strict=True)]
+    total = max(base + in_order(steps), 0.0)
+    times = math.ceil(math.log2(max(total / limit, 1.0)))
+    return total * 0.5**times, [part for part, halved in enumerate(fell) if halved], times
+
+
+def in_order(values: Sequence[float]) -> float:
+    """The first number and the sum of the others; Python's own `sum` is more exact than that from 3.12 on."""
+    rest = -0.0
+    for value in values[1:]:
+        rest += value
+    return values[0] + rest
+
+
+def adagrad_in_order(base: float, before: float, steps: Sequence[tuple[float, float]], start: float) -> float:
+    """A weight as `adagrad` has it, with the additions in the order in which the kernels do them."""
+    more = [max(after - before, 1e-12) for _, after in steps]
+    all_ = in_order(more)
+    moved = [
+        (value - base) * math.sqrt((before + start + own) / (before + start + all_))
+        for (value, _), own in zip(steps, more, strict=True)
+    ]
+    return base + in_order(moved)
+
+
 def one_after_another(
     base: float, before: float, slopes: Sequence[Sequence[float]], rate: float, start: float
 ) -> float:

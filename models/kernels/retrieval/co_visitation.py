@@ -19,9 +19,9 @@ from models.kernels.core.vectors import LANES
 def add(others, counts, marks, row, width, item, weight):
     """Add `weight` to the pair (row, item). others, counts: (rows * width,)."""
     start = row * width
-    found = start + _find(others, start, width, item)
+    found = start + find(others, start, width, item)
     if found < start:
-        found = start + _smallest(others, counts, start, width)
+        found = start + smallest(others, counts, start, width)
         inherited = counts[found] * 0.5 if others[found] >= 0 else 0.0
         others[found] = item
         counts[found] = inherited
@@ -40,7 +40,8 @@ def fade(counts, marks, totals, row, width):
 
 
 @by_width
-def _find(others, start, width, item):
+def find(others, start, width, item):
+    """The slot of `item`, counted from `start`; -1 when it has none."""
     if width < LANES:
         for at in range(width):
             if others[start + at] == item:
@@ -54,8 +55,8 @@ def _find(others, start, width, item):
 
 
 @by_width
-def _smallest(others, counts, start, width):
-    """The first place of the smallest count; a free slot is smaller than all."""
+def smallest(others, counts, start, width):
+    """The first slot of the smallest count, counted from `start`; a free slot is smaller than all."""
     if width < LANES:
         return _smallest_of_few(others, counts, start, width)
     limit = np.float32(math.inf)

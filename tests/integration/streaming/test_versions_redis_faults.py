@@ -32,8 +32,9 @@ def checkpointer(store):
     made.close()
 
 
-def cut(checkpointer, learner):
-    return checkpointer.cut(learner.state, learner.progress, learner.admission, dict, force=True)
+def cut(checkpointer, learner, *, copied=False):
+    known = learner.state.changed() if copied else None
+    return checkpointer.cut(learner.state, learner.progress, learner.admission, dict, force=True, known=known)
 
 
 def failures(checkpointer):
@@ -78,18 +79,19 @@ def went_back(store, version, lost):
         store.call("DEL", store.key("meta", each.id))
 
 
-def test_after_a_failover_the_next_version_extends_the_head_that_is_there(store, checkpointer):
+@pytest.mark.parametrize("copied", [False, True])
+def test_after_a_failover_the_next_version_extends_the_head_that_is_there(store, checkpointer, copied):
     learner = Toy()
     for until in (10, 20, 30):
-        eventually(lambda until=until: cut(checkpointer, learner.learn(until)))
+        eventually(lambda until=until: cut(checkpointer, learner.learn(until), copied=copied))
         assert checkpointer.flush(60.0)
     first, *lost = store.versions()
     followers = [versions.load(store, each.id, toy.SCHEMA, served_only=True) for each in (first, *lost)]
     went_back(store, first, lost)
-    cut(checkpointer, learner.learn(40))
+    cut(checkpointer, learner.learn(40), copied=copied)
     assert not checkpointer.flush(5.0)
     assert failures(checkpointer) == ["parent"]
-    assert eventually(lambda: cut(checkpointer, learner))
+    assert eventually(lambda: cut(checkpointer, learner, copied=copied))
     assert checkpointer.flush(60.0)
     found = loaded(store)
     assert (found.manifest.kind, found.manifest.parent, found.manifest.seq) == ("delta", first.id, 5)

@@ -93,7 +93,39 @@ def rates() -> str:
         f" {us['take']} µs for each of its own events to hand\nrows in, and {us['apply']} µs for each event of all to"
         f" take rows over. {number(costs['up'], 0)} bytes an event go up, {number(costs['down'], 0)} come down."
     )
-    return f"{table(head, rows)}\n\n{words}"
+    return "\n\n".join([table(head, rows), words, *_divided()])
+
+
+def _divided() -> list[str]:
+    """A merge that ranges of items share: what it takes, and the rate that follows; nothing where none was divided."""
+    measured, rate = result("shards").get("divided"), at("shards", "rate").get("divided")
+    if measured is None or rate is None:
+        return []
+    rows = [
+        (
+            ranges,
+            number(each["processes"], 0),
+            number(each["slowest_us"], 2),
+            number(each["all_us"], 2),
+            number(rate[ranges]["events_per_s"], -3),
+            number(rate[ranges]["of_one"], 1),
+        )
+        for ranges, each in measured["by_ranges"].items()
+    ]
+    head = (
+        "ranges of items",
+        "processes that merge",
+        "the slowest, µs an event",
+        "all, µs",
+        "events/s",
+        "of one learner",
+    )
+    words = (
+        f"The same with a merge that several processes share, simulated for {number(measured['shards'], 0)} shards and"
+        f" {number(measured['events'], 0)} events\na round: each range of items is merged by a process of its own, and"
+        " what is not an item's by one more."
+    )
+    return [words, table(head, rows)]
 
 
 def replica() -> str:

@@ -109,7 +109,7 @@ class Terms:
         tables = State(SCHEMA, self.options.ceilings())
         tables.apply(newest.tables.full())
         for keys in tables.keys.values():
-            keys.take_changes()
+            keys.forget_changes()
         self.recommender = Recommender(tables, self.options)
         self.referee.take_up(recalled(json.loads(newest.evidence)))
         awaited = Awaited(*(each.version.id if each else "" for each in (self.reference, self.serving)))

@@ -8,15 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import dimensions as dim
-from models.kernels.core.marks import BITS, COUNT
-from models.kernels.merging import neighbours, row_groups, top_lists
-from models.merging import factors
+from models.kernels.core.marks import BITS, COUNT, mark_all
+from models.kernels.merging import neighbours, top_lists
+from models.merging import compiled_rules
 from models.merging.touched import all_parts, split
-from models.state import SCHEMA, TableChanges
+from models.state import SCHEMA, Column, TableChanges
 from models.state.marks import Marks
 from tests import naive
 
 WIDTH = dim.CATEGORY_NEXT
+MOST = 2**32 - 1
 ROW = 1
 """The memory under test lies between two others."""
 
@@ -132,7 +133,7 @@ def test_a_list_keeps_the_items_with_the_largest_keys_of_all_that_any_part_lists
         rows = np.sort(random.choice(lists * size, int(random.integers(0, 6)), replace=False)).astype(np.int32)
         touched.append(TableChanges(rows, {"item": random.integers(-1, 12, len(rows)).astype(np.int32)}))
     changes = all_parts(touched, ["item"])
-    working = np.empty((parts + 1) * size, np.int32), np.empty((parts + 1) * size)
+    working = np.empty((parts + 1) * size, np.int32), np.empty((parts + 1) * size), np.zeros(12, np.int32)
     top_lists.merge(
         items, keys, marks.array, size, changes.rows, changes.bounds, changes.columns["item"], popularity, life,
         *changes.cursors(), *working,
@@ -165,9 +166,9 @@ def test_rows_that_several_parts_changed_are_told_from_those_of_one(parts: list[
     )
     found = split(changes)
     times = {row: sum(row in rows for rows in parts) for row in range(31)}
-    alone = [(row, at) for row in range(31) for at, rows in enumerate(parts) if row in rows and times[row] == 1]
-    assert changes.columns["n"][found.alone].tolist() == [100 * at + row for row, at in alone]
-    assert found.rows.tolist() == [row for row, count in times.items() if count > 1]
+    alone = {row: at for row in range(31) for at, rows in enumerate(parts) if row in rows and times[row] == 1}
+    assert sorted(changes.columns["n"][found.alone].tolist()) == sorted(100 * at + row for row, at in alone.items())
+    assert sorted(found.rows.tolist()) == [row for row, count in times.items() if count > 1]
     shared = found.shared(changes, {"n": np.arange(31)})
     for row, start, size in zip(shared.rows, shared.starts, shared.sizes, strict=True):
         owners = [at for at, rows in enumerate(parts) if row in rows]
@@ -187,13 +188,15 @@ def test_vectors_of_several_parts_move_as_if_their_steps_came_one_after_another(
         vectors = base[rows] + random.normal(size=(len(rows), dim.FACTORS)) * 0.1
         sums = (before[rows] + random.uniform(0.1, 2.0, len(rows))).astype(np.float32)
         parts.append(TableChanges(np.array(rows, np.int32), {"q": vectors.astype(np.float32), "q_sum": sums}))
-    changes, target = all_parts(parts, ["q", "q_sum"]), base.copy()
-    found = split(changes)
-    shared = found.shared(changes, {"q_sum": before})
-    factors.merge(target, SCHEMA.tables["item_factors"].column("q"), changes, found, shared)
+    changes, targets = all_parts(parts, ["q", "q_sum"]), {"q": base.copy(), "q_sum": before.copy()}
+    found, columns = split(changes), [SCHEMA.tables["item_factors"].column(name) for name in targets]
+    for name, target in targets.items():
+        compiled_rules.take_alone(target, changes.columns[name], changes, found)
+    compiled_rules.merge(targets, columns[::-1], changes, found)
     assert found.rows.tolist() == [1, 3]
-    np.testing.assert_array_equal(target[[0, 2]], [parts[0].columns["q"][0], parts[1].columns["q"][1]])
-    moved = target[found.rows]
+    np.testing.assert_array_equal(targets["q"][[0, 2]], [parts[0].columns["q"][0], parts[1].columns["q"][1]])
+    assert targets["q_sum"][0] == parts[0].columns["q_sum"][0]
+    moved = targets["q"][found.rows]
     of_one = [(part.columns["q"][at], part.columns["q_sum"][at]) for part, at in zip(parts, (1, 0), strict=True)]
     for k in range(dim.FACTORS):
         steps = [(float(vector[k]), float(total)) for vector, total in of_one]
@@ -204,9 +207,48 @@ def test_vectors_of_several_parts_move_as_if_their_steps_came_one_after_another(
     np.testing.assert_allclose(moved[1], sum(vector * weight / total for vector, weight in begun), atol=1e-5)
 
 
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), parts=st.integers(2, 8))
+def test_numbers_of_several_parts_are_to_the_bit_what_the_rules_in_plain_python_say(seed: int, parts: int) -> None:
+    random, size = np.random.default_rng(seed), 12
+    columns = [column_of(name) for name in ("bias", "bias_sum", "events")]
+    base = {
+        "bias": random.normal(size=size).astype(np.float32),
+        "bias_sum": random.uniform(0.0, 9.0, size).astype(np.float32),
+        "events": random.integers(0, MOST, size, np.uint32),
+    }
+    changed = []
+    for _ in range(parts):
+        rows = np.flatnonzero(random.random(size) < 0.6).astype(np.int32)
+        values = {
+            "bias": base["bias"][rows] + random.normal(size=len(rows)).astype(np.float32),
+            "bias_sum": (base["bias_sum"][rows] + random.uniform(-0.1, 3.0, len(rows))).astype(np.float32),
+            "events": (base["events"][rows] + random.integers(0, 2**16, len(rows))).clip(0, MOST).astype(np.uint32),
+        }
+        changed.append(TableChanges(rows, values))
+    targets = {name: values.copy() for name, values in base.items()}
+    changes = all_parts(changed, targets)
+    compiled_rules.merge(targets, columns, changes, split(changes))
+    for row in range(size):
+        own = [(part, int(np.flatnonzero(part.rows == row)[0])) for part in changed if row in part.rows]
+        if len(own) < 2:
+            continue
+        bias, total, events = ([part.columns[name][at].item() for part, at in own] for name in targets)
+        before = [base[name][row].item() for name in targets]
+        steps = [*zip(bias, total, strict=True)]
+        weight = naive.merging.adagrad_in_order(before[0], before[1], steps, dim.BIAS_START)
+        assert targets["bias"][row] == np.float32(weight)
+        assert targets["bias_sum"][row] == np.float32(naive.merging.added(before[1], total))
+        assert targets["events"][row] == min(before[2] + sum(each - before[2] for each in events), MOST)
+
+
+def column_of(name: str) -> Column:
+    return SCHEMA.tables["item_stats" if name == "events" else "item_factors"].column(name)
+
+
 def test_marking_rows_marks_each_once() -> None:
     marks = Marks(70)
-    row_groups.mark_all(marks.array, np.array([3, 65, 3], np.int32))
+    mark_all(marks.array, np.array([3, 65, 3], np.int32))
     assert marks.array[COUNT] == 2
     assert marks.array[BITS] == 8
     assert marks.take().tolist() == [3, 65]

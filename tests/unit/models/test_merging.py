@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 
 import numpy as np
@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from benchmarks.shard_costs import within
 from models import dimensions as dim
 from models.merging import Part, Shard, from_arrays, merge, to_arrays
+from models.merging.renumbering import Tables, renumbered
 from models.recommender import Recommender, RecommenderOptions, new_state
 from models.records.events import Event
 from models.records.items import ItemFacts
 from models.state import SCHEMA, Column, State, duplicate
 from service.local import purchases
+from tests import naive
 
 NOW = 1_700_000_000.0
 FEW = RecommenderOptions(items=48, users=64, categories=6, brands=4, queries=16, test_every=5)
@@ -166,6 +168,47 @@ def test_counts_of_shards_that_merge_are_those_of_one_learner_on_real_purchases(
     assert totals[0] == pytest.approx(totals[1], rel=1e-4)
 
 
+def test_on_real_purchases_kernels_merge_to_the_bit_what_the_rules_in_plain_python_say() -> None:
+    bought = purchases(600, NOW)
+    events = [Event(3, e["user_id"], e["item_id"], e["timestamp"], e["price"]) for e in bought.events(0, len(bought))]
+    facts = {item: ItemFacts(category=each.get("category"), brand=each["brand"]) for item, each in bought.facts.items()}
+    shop = Shop(4, RecommenderOptions(items=2_000, users=1_000, categories=400, brands=400, test_every=50))
+    for start in range(0, len(events), 300):
+        parts, before = shop.learn(events[start : start + 300], facts), duplicate(shop.state)
+        merge(shop.state, parts)
+        assert compared(before, renumbered(before, parts), shop.state) > 200
+        shop.hand_back()
+
+
+def compared(base: State, parts: Sequence[Tables], merged: State) -> int:
+    """Compare each number whose rule a kernel carries out with what plain Python makes of it; how many there were."""
+    count = 0
+    for name, data in base.tables.items():
+        touched: dict[int, list[tuple[Mapping[str, np.ndarray], int]]] = {}
+        for part in parts:
+            for at, row in enumerate(part[name].rows.tolist()):
+                touched.setdefault(row, []).append((part[name].columns, at))
+        several = {row: own for row, own in touched.items() if len(own) > 1}
+        for column in data.table.columns:
+            rule = column.merge.rule
+            if column.shape or rule not in {"sum", "adagrad", "counted"} or (name, column.name) in OWN:
+                continue
+            held, found = data.columns[column.name], merged.tables[name].columns[column.name]
+            for row, own in several.items():
+                values, before = [part[column.name][at].item() for part, at in own], held[row].item()
+                if rule == "sum":
+                    expected = naive.merging.added(before, values)
+                elif rule == "counted":
+                    expected = naive.merging.counted(before, values, column.merge.number)[0]
+                else:
+                    totals = [part[column.merge.by][at].item() for part, at in own]
+                    steps, total = [*zip(values, totals, strict=True)], data.columns[column.merge.by][row].item()
+                    expected = naive.merging.adagrad_in_order(before, total, steps, column.merge.number)
+                assert found[row] == held.dtype.type(expected), f"{name}.{column.name} of row {row}"
+                count += 1
+    return count
+
+
 @pytest.mark.parametrize("shard", [0, 2])
 @settings(max_examples=6, deadline=None)
 @given(stream=streams())
@@ -265,7 +308,7 @@ def test_a_merge_divided_by_ranges_of_items_is_the_whole_merge() -> None:
     merge(whole, parts)
     for start, stop in ((0, 10), (10, 25), (25, 48)):
         one = duplicate(shop.state)
-        merge(one, within(parts, shop.state, start, stop))
+        merge(one, within(parts, shop.state, start, stop, others=not start))
         for name in ("item_factors", "item_last", "item_stats", "item_totals", "item_signals", *MEMORIES):
             rows = slice(start * SCHEMA.tables[name].width, stop * SCHEMA.tables[name].width)
             for column, values in whole.tables[name].columns.items():

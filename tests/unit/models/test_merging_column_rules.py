@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from models import dimensions as dim
 from models.features import FEATURES
+from models.merging import compiled_rules
 from models.merging.column_rules import halved, merged
 from models.merging.memories import counted
 from models.merging.rankers import newton
-from models.merging.touched import Shared
+from models.merging.touched import AllParts, Shared, all_parts, split
 from models.recommender import RecommenderOptions, new_state
 from models.state import SCHEMA, Column, TableChanges
 from tests import naive
@@ -35,6 +36,29 @@ def shared(base: dict[str, Sequence[float]], values: dict[str, Sequence[Sequence
     )
 
 
+def all_changed(
+    columns: Sequence[Column], base: dict[str, Sequence[float]], values: dict[str, Sequence[Sequence[float]]]
+) -> tuple[dict[str, np.ndarray], AllParts]:
+    """Rows that all parts changed, with each column's own type: the base's values, and the parts'."""
+    targets = {column.name: np.array(base[column.name], column.dtype) for column in columns}
+    rows = np.arange(len(targets[columns[0].name]), dtype=np.int32)
+    changed = [
+        TableChanges(rows, {column.name: np.array(values[column.name][part], column.dtype) for column in columns})
+        for part in range(len(values[columns[0].name]))
+    ]
+    return targets, all_parts(changed, targets)
+
+
+def compiled(
+    table: str, base: dict[str, Sequence[float]], values: dict[str, Sequence[Sequence[float]]]
+) -> dict[str, np.ndarray]:
+    """What the rules that kernels carry out make of rows that all parts changed."""
+    columns = [column_of(table, name) for name in base]
+    targets, changes = all_changed(columns, base, values)
+    compiled_rules.merge(targets, columns, changes, split(changes))
+    return targets
+
+
 def column_of(table: str, column: str) -> Column:
     return SCHEMA.tables[table].column(column)
 
@@ -52,17 +76,13 @@ def test_weights_move_as_if_all_steps_came_one_after_another(
     base: float, before: float, steps: list[tuple[float, float]]
 ) -> None:
     grown = [(weight, before + more) for weight, more in steps]
-    touched = shared(
+    found = compiled(
+        "item_factors",
         {"bias": [base], "bias_sum": [before]},
-        {
-            "bias": [[weight] for weight, _ in grown],
-            "bias_sum": [[total] for _, total in grown],
-        },
+        {"bias": [[weight] for weight, _ in grown], "bias_sum": [[total] for _, total in grown]},
     )
-    found = merged(touched, column_of("item_factors", "bias"), no_steps)[0]
-    total = merged(touched, column_of("item_factors", "bias_sum"), no_steps)[0]
     expected = naive.merging.adagrad(base, before, grown, dim.BIAS_START)
-    assert (found, total) == pytest.approx(expected, abs=1e-6)
+    assert (found["bias"][0], found["bias_sum"][0]) == pytest.approx(expected, rel=1e-5, abs=1e-4)
 
 
 @given(
@@ -73,14 +93,11 @@ def test_small_steps_of_several_parts_are_those_of_one_learner(before: float, sl
     rate, start = dim.FACTOR_RATE, dim.BIAS_START
     alone = [naive.merging.one_after_another(0.0, before, [part], rate, start) for part in slopes]
     totals = [before + sum(slope * slope for slope in part) for part in slopes]
-    touched = shared(
+    found = compiled(
+        "item_factors",
         {"bias": [0.0], "bias_sum": [before]},
-        {
-            "bias": [[weight] for weight in alone],
-            "bias_sum": [[total] for total in totals],
-        },
-    )
-    found = merged(touched, column_of("item_factors", "bias"), no_steps)[0]
+        {"bias": [[weight] for weight in alone], "bias_sum": [[total] for total in totals]},
+    )["bias"][0]
     expected = naive.merging.one_after_another(0.0, before, slopes, rate, start)
     assert found == pytest.approx(expected, abs=2e-2 * sum(map(len, slopes)) * rate)
 
@@ -136,14 +153,13 @@ def test_a_running_mean_takes_as_many_steps_as_all_parts_took(before: int, steps
 
 @given(st.lists(st.integers(0, 200), min_size=2, max_size=6), st.integers(0, 2**32 - 201))
 def test_counts_are_exact_and_stay_within_their_type(more: list[int], base: int) -> None:
-    touched = shared({"events": [base]}, {"events": [[base + each] for each in more]}, "u4")
-    found = merged(touched, column_of("item_stats", "events"), no_steps)[0]
+    values = [[min(base + each, 2**32 - 1)] for each in more]
+    found = compiled("item_stats", {"events": [base]}, {"events": values})["events"][0]
     assert found == min(base + sum(more), 2**32 - 1)
 
 
 def test_counts_never_fall_below_zero() -> None:
-    touched = shared({"returns": [3]}, {"returns": [[1], [0]]}, "u4")
-    assert merged(touched, column_of("item_stats", "returns"), no_steps).tolist() == [0]
+    assert compiled("item_stats", {"returns": [3]}, {"returns": [[1], [0]]})["returns"].tolist() == [0]
 
 
 def test_curvatures_whose_differences_leave_none_are_averaged() -> None:
@@ -174,9 +190,21 @@ def test_signals_that_two_shards_halved_are_halved_once() -> None:
 
 
 def test_a_memory_that_two_shards_halved_is_halved_once() -> None:
-    base = dim.REMEMBERED - 10
-    touched = shared({"total": [base, 50.0]}, {"total": [[(base + 12) / 2, 60.0], [(base + 16) / 2, 55.0]]})
-    found, halvings = counted(touched, column_of("query_stats", "total"))
-    assert found.tolist() == [(base + 28) / 2, 65.0]
+    base, column = dim.REMEMBERED - 10, column_of("query_stats", "total")
+    target, changes = all_changed(
+        [column], {"total": [base, 50.0]}, {"total": [[(base + 12) / 2, 60.0], [(base + 16) / 2, 55.0]]}
+    )
+    halvings = counted(target["total"], column, changes, split(changes))
+    assert target["total"].tolist() == [(base + 28) / 2, 65.0]
     assert (halvings.parts.tolist(), halvings.keys.tolist()) == ([0, 1], [0, 0])
     assert (halvings.merged.tolist(), halvings.times.tolist()) == ([0], [1])
+
+
+@given(st.lists(st.floats(0.0, 2.0 * dim.REMEMBERED, width=32), min_size=2, max_size=6), st.floats(0.0, 1e6, width=32))
+def test_totals_of_memories_are_to_the_bit_what_the_rule_in_plain_python_says(values: list[float], base: float) -> None:
+    column = column_of("item_totals", "forward")
+    target, changes = all_changed([column], {"forward": [base]}, {"forward": [[value] for value in values]})
+    halvings = counted(target["forward"], column, changes, split(changes))
+    total, fell, times = naive.merging.counted(base, values, dim.REMEMBERED)
+    assert target["forward"][0] == np.float32(total)
+    assert (halvings.parts.tolist(), halvings.times.tolist()) == (fell, [times] if times else [])

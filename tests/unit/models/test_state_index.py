@@ -55,6 +55,23 @@ def test_slots_hold_the_same_pairs_as_a_plain_list(steps, spread):
         assert np.count_nonzero(slots[:, kernels.ROW]) == len(twin.pairs)
 
 
+@pytest.mark.parametrize("indexed", [False, True])
+@pytest.mark.parametrize("freed", [0, 3])
+def test_ids_that_are_added_together_get_the_rows_of_ids_that_are_added_one_by_one(indexed, freed):
+    one, together = (Keys(Space("item", 100), indexed=indexed) for _ in range(2))
+    for keys in (one, together):
+        for number in range(10):
+            keys.add(f"i{number}")
+        for number in range(freed):
+            keys.remove(f"i{number}")
+        keys.forget_changes()
+    ids = [f"i{number}" for number in (5, 40, 9, *range(20, 20 + FEW_IDS), 7)]
+    assert together.add_all(ids).tolist() == [one.add(key) for key in ids] == found(together, ids)
+    assert (together.ids, together.rows) == (one.ids, one.rows)
+    expected, changes = one.changes(), together.changes()
+    assert (changes.rows.tolist(), changes.ids) == (expected.rows.tolist(), expected.ids)
+
+
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 60)), max_size=80))
 @settings(deadline=None)
 def test_an_index_follows_ids_that_go_and_rows_that_are_used_again(steps):

@@ -10,8 +10,8 @@ from models.state.marks import Marks
 
 
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("capacity", [1 << 18, 40])
-def test_marked_rows_are_taken_once_each_and_in_order(seed: int, capacity: int) -> None:
+@pytest.mark.parametrize("capacity", [None, 1 << 18, 40, 3])
+def test_marked_rows_are_taken_once_each_and_in_order(seed: int, capacity: int | None) -> None:
     rng = np.random.default_rng(seed)
     rows, marks, expected = 50, Marks(50, capacity), set[int]()
     for _ in range(300):
@@ -22,7 +22,7 @@ def test_marked_rows_are_taken_once_each_and_in_order(seed: int, capacity: int) 
             for row in chosen:
                 mark(marks.array, row)
         expected |= set(chosen.tolist())
-        if rng.random() < 0.05 and rows < 400 and len(expected) <= capacity:
+        if rng.random() < 0.05 and rows < 400:
             rows += int(rng.integers(1, 70))
             marks.grow(rows)
         if rng.random() < 0.03:

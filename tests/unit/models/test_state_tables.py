@@ -12,7 +12,7 @@ from models.state.copies import combined, duplicate
 from models.state.marks import Marks
 from models.state.merges import SUM
 from models.state.state import State
-from models.state.table_data import write_rows
+from models.state.table_data import read_rows, write_rows
 from models.state.tables import Column, Schema, Space, Table
 
 ITEM = Column("item", "i4", default=-1, refers="item", merge=SUM)
@@ -111,6 +111,26 @@ def test_more_rows_than_the_list_of_touched_ones_holds_are_all_carried(monkeypat
 
 @pytest.mark.parametrize("shape", [(), (3,), (2, 2)])
 @pytest.mark.parametrize("dtype", ["u1", "i4", "f4", "f8"])
+@pytest.mark.parametrize("rows", [0, 9, 200])
+def test_many_rows_are_read_as_numpy_would(dtype, shape, rows):
+    rng = np.random.default_rng(5)
+    table = rng.integers(0, 99, (500, *shape)).astype(dtype)
+    chosen = np.sort(rng.choice(500, rows, replace=False)).astype(np.int32)
+    found = read_rows(table, chosen)
+    assert (found.tobytes(), found.dtype, found.shape) == (table[chosen].tobytes(), table.dtype, (rows, *shape))
+    assert not np.shares_memory(found, table)
+
+
+def odd(values):
+    """The same values at an address that is no multiple of their size."""
+    room = np.zeros(values.nbytes + 1, np.uint8)
+    moved = room[1:].view(values.dtype).reshape(values.shape)
+    moved[...] = values
+    return moved
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 2)])
+@pytest.mark.parametrize("dtype", ["u1", "i4", "f4", "f8"])
 @pytest.mark.parametrize("run", [False, True])
 def test_many_rows_are_written_as_numpy_would(dtype, shape, run):
     rng = np.random.default_rng(5)
@@ -118,6 +138,7 @@ def test_many_rows_are_written_as_numpy_would(dtype, shape, run):
     expected = target.copy()
     rows = (np.arange(100, 300) if run else np.sort(rng.choice(500, 200, replace=False))).astype(np.int32)
     values = rng.integers(0, 99, (200, *shape)).astype(dtype)
+    values = odd(values)
     values.flags.writeable = False
     expected[rows] = values
     write_rows(target, rows, values)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from benchmarks.replicas import copied, name_of
-from benchmarks.shard_rates import Costs, fitted, rate
+from benchmarks.shard_rates import Costs, divided, fitted, rate
 from models.recommender import Recommender, RecommenderOptions, new_state
 from models.records.events import Event
 from models.state import SCHEMA, State
@@ -23,6 +25,20 @@ def test_no_number_of_shards_is_faster_than_the_coordinator() -> None:
     found = [rate(FREE._replace(merge=4.0), shards, 16_000) for shards in (8, 1_000_000)]
     assert found[0][0] < found[1][0] < 1e6 / 4.0
     assert found[1][1] == pytest.approx(1.0, abs=1e-4)
+
+
+def test_a_merge_that_ranges_share_takes_what_the_slowest_of_them_takes() -> None:
+    measured: dict[str, Any] = {
+        "shards": 32,
+        "events": 64_000,
+        "by_ranges": {"1": {"slowest_us": 4.0}, "4": {"slowest_us": 1.25}},
+    }
+    found = divided(FREE._replace(fixed=9e9, merge=9e9), measured)
+    seconds = {ranges: 64_000 * (20.0 / 32 + each["slowest_us"]) for ranges, each in measured["by_ranges"].items()}
+    assert {name: each["events_per_s"] for name, each in found.items()} == {
+        name: round(1e6 * 64_000 / each) for name, each in seconds.items()
+    }
+    assert found["4"]["coordinator_share"] == round(1.25 / (1.25 + 20.0 / 32), 2)
 
 
 def test_costs_are_those_that_two_lengths_of_a_round_were_made_of() -> None:

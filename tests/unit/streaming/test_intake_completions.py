@@ -12,7 +12,7 @@ import pytest
 from models.ledger.admission import Admission, AdmissionRules
 from models.recommender import Recommender, RecommenderOptions, new_state
 from models.records import EventRules, ItemFacts, Mentioned, completion_key
-from streaming.intake.catalogue import KnownItems
+from streaming.intake.catalogue import Known, KnownItems
 from streaming.intake.intake import Intake, PreparedBatch
 from streaming.intake.text_vectors import contents_by
 from streaming.kafka.records import PUBLIC
@@ -167,6 +167,19 @@ def test_a_model_that_goes_back_learns_the_same_though_redis_is_ahead(recommende
     ahead.take(recommender, changes)
     assert recommender.state.digest() == digest, "a repeat changes nothing"
     assert "pot" not in recommender.state.keys["item"].rows
+
+
+def test_a_shard_that_hears_of_a_removed_item_completes_it_no_more_until_it_is_back(recommender: Recommender) -> None:
+    shard, kin = KnownItems(), Known("food", "Kyusu", 1.0, group_id="teas")
+    shard.follow("tea", kin)
+    shard.follow("pot", kin)
+    assert (shard.facts["tea"], [*shard.groups.kin("tea")]) == (kin, ["pot"])
+    shard.follow("tea", None)
+    shard.take(recommender, [SAID])
+    assert ("tea" in shard.facts, [*shard.groups.kin("pot")]) == (False, [])
+    shard.follow("tea", kin)
+    shard.take(recommender, [SAID])
+    assert shard.facts["tea"].price == 1.0
 
 
 def test_an_item_that_events_describe_is_a_candidate_as_one_that_the_shop_describes(recommender: Recommender) -> None:
