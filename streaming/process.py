@@ -71,6 +71,7 @@ def learn(
     except (FormatMissing, TracingMissing, OSError) as error:  # an extra, or a password or certificate file
         log.error("stopped: %s", error)
         return USAGE
+    learner.started.note("imports")
     try:
         server = MetricsServer(
             telemetry.registry, settings.learner.metrics_host, settings.learner.metrics_port, learner.ready

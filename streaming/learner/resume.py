@@ -50,12 +50,18 @@ class Start(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """Loads the model and opens the log. `reset_offsets`: accept once that Kafka holds another log."""
+    """Loads the model and opens the log.
+
+    Attributes:
+        reset_offsets: Accept once that Kafka holds another log.
+        reached: Called with the name of each part that is loaded.
+    """
 
     settings: Settings
     store: Store
     telemetry: LearnerTelemetry
     reset_offsets: bool = False
+    reached: Callable[[str], None] = lambda _: None
 
     def load(self) -> Start:
         """Load the model to adopt, the newest sound version, or an empty model when there never was a version.
@@ -67,7 +73,9 @@ class Resumption:
         ceilings = recommender_settings(self.settings).ceilings()
         adopted = versions.due_model(self.store, ceilings)
         loaded = adopted or versions.load(self.store, "head", SCHEMA, served_only=False, ceilings=ceilings)
+        self.reached("version")
         catalogue = KnownItems.of(self.store)
+        self.reached("facts")
         if loaded is None:
             log.info("no version yet: an empty model starts at the beginning of the topics")
             return Start(Model.empty(self.settings, catalogue), None)
