@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from models.arrays import Array
 from models.ledger import RING, Arrivals, Erasures, Identities, order_time, without_erased
-from models.snapshot import Damaged, Decoded, Manifest, decode
+from models.snapshot import Damaged, Decoded, Manifest, decode, fill
 from models.state import Schema, State
 from streaming.store import Store, VersionGone
 from streaming.versions.delta_cache import DeltaCache, Step
@@ -30,7 +30,12 @@ MANIFESTS_TOGETHER: Final = 32
 """Manifests read in one round trip on the way back to a base; each is a few KiB."""
 
 AHEAD: Final = 2
-"""Deltas fetched and decoded while another is applied: enough that the two threads do not wait for each other."""
+"""Reads of deltas fetched and decoded while another is applied: enough that the two threads do not wait for each
+other."""
+
+READ_BYTES: Final = 4 << 20
+"""Bytes of deltas read in one round trip, unless one alone has more. A service reads hundreds of deltas when it starts,
+and each change between its threads may cost a wait for a processor."""
 
 NOTHING_KNOWN: Final[Mapping[str, Manifest]] = MappingProxyType({})
 """Manifests of a caller that has read none."""
@@ -242,6 +247,14 @@ def _candidates(store: Store, wanted: str) -> Iterator[str]:
     yield from reversed(order[: order.index(wanted)] if wanted in order else order)
 
 
+class _Base(NamedTuple):
+    """The tables of a base, what else it holds, and its manifest."""
+
+    state: State
+    besides: Decoded
+    manifest: Manifest
+
+
 class _Loader:
     """Tries one version after the other. Damaged parts are remembered and not fetched again."""
 
@@ -257,7 +270,7 @@ class _Loader:
             for manifest in lineage(self._store, version):
                 base = self._base(manifest)
                 if base is not None:
-                    return self._roll_forward(*base, manifest, deltas[::-1])
+                    return self._roll_forward(base, manifest, deltas[::-1])
                 deltas.append(manifest)
         except Damaged as error:
             broken = deltas[-1].parent if deltas else version
@@ -265,23 +278,37 @@ class _Loader:
                 self.damaged.setdefault(broken, error.reason)
         return None
 
-    def _base(self, manifest: Manifest) -> tuple[Decoded, Manifest] | None:
+    def _base(self, manifest: Manifest) -> _Base | None:
         beside = manifest.id + BESIDE
         if beside in self._bases:
             found = self._store.manifests([beside])[beside]
             if isinstance(found, Damaged):
                 self.damaged[beside] = found.reason
-            elif (decoded := self._decoded(found)) is not None:
-                return decoded, found
-        if manifest.kind == "base" and (decoded := self._decoded(manifest)) is not None:
-            return decoded, manifest
-        return None
+            elif (base := self._filled(found)) is not None:
+                return base
+        return self._filled(manifest) if manifest.kind == "base" else None
 
-    def _decoded(self, manifest: Manifest) -> Decoded | None:
+    def _filled(self, manifest: Manifest) -> _Base | None:
         if manifest.id in self.damaged:
             return None
+        state = State(self._schema, self._ceilings, served_only=self._served_only)
         try:
-            return decode(manifest, self._store.chunks(manifest, self._served_only), self._schema)
+            return _Base(state, fill(state, manifest, self._store.each_chunk(manifest, self._served_only)), manifest)
+        except Damaged as error:
+            self.damaged[manifest.id] = error.reason
+            return None
+
+    def _decoded(self, manifests: Sequence[Manifest]) -> list[Decoded | None]:
+        """What versions hold that are read together, in their order, None for a damaged one."""
+        unread = [each for each in manifests if each.id not in self.damaged]
+        found = dict(zip([each.id for each in unread], self._store.chunks_of(unread, self._served_only), strict=True))
+        return [self._decode(each, found[each.id]) if each.id in found else None for each in manifests]
+
+    def _decode(self, manifest: Manifest, chunks: list[bytes] | Damaged) -> Decoded | None:
+        try:
+            if isinstance(chunks, Damaged):
+                raise chunks
+            return decode(manifest, chunks, self._schema)
         except Damaged as error:
             self.damaged[manifest.id] = error.reason
             return None
@@ -289,19 +316,18 @@ class _Loader:
     def _ahead(self, manifests: Sequence[Manifest]) -> Iterator[Decoded | None]:
         """What versions hold, in their order, None for a damaged one."""
         with ThreadPoolExecutor(1, "decoding") as worker:
-            waiting: deque[Future[Decoded | None]] = deque()
-            for each in manifests:
-                waiting.append(worker.submit(self._decoded, each))
+            waiting: deque[Future[list[Decoded | None]]] = deque()
+            for some in _together(manifests, self._served_only):
+                waiting.append(worker.submit(self._decoded, some))
                 if len(waiting) > AHEAD:
-                    yield waiting.popleft().result()
+                    yield from waiting.popleft().result()
             while waiting:
-                yield waiting.popleft().result()
+                yield from waiting.popleft().result()
 
-    def _roll_forward(self, first: Decoded, base: Manifest, at: Manifest, deltas: Sequence[Manifest]) -> Loaded:
-        state = State(self._schema, self._ceilings, served_only=self._served_only)
-        state.apply(first.changes)
+    def _roll_forward(self, base: _Base, at: Manifest, deltas: Sequence[Manifest]) -> Loaded:
+        state, first = base.state, base.besides
         windows = [(first.first_arrival, first.arrivals)]
-        erased, reached = [base.erased], at
+        erased, reached = [base.manifest.erased], at
         joins = [first.joins]
         for delta, decoded in zip(deltas, self._ahead(deltas), strict=True):
             if decoded is None:
@@ -320,6 +346,21 @@ class _Loader:
         known = without_erased(joins, [{user for user, _ in each} for each in erased])
         identities = Identities(known, reached.progress.identities)
         return Loaded(state, reached, dict(self.damaged), arrivals, erasures, identities)
+
+
+def _together(manifests: Sequence[Manifest], served_only: bool) -> Iterator[list[Manifest]]:
+    """Versions that are read in one round trip."""
+    some: list[Manifest] = []
+    size = 0
+    for each in manifests:
+        more = sum(chunk.size for chunk in each.chunks if chunk.served or not served_only)
+        if some and size + more > READ_BYTES:
+            yield some
+            some, size = [], 0
+        some.append(each)
+        size += more
+    if some:
+        yield some
 
 
 def _joined(windows: Sequence[tuple[int, dict[str, Array]]], stop: int) -> Arrivals | None:
