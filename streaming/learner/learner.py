@@ -111,6 +111,7 @@ class Learner:
     started: Milestones = field(default_factory=Milestones)
     _pause: threading.Event = field(default_factory=threading.Event)
     _running: Term | None = None
+    _led: bool = False
 
     @classmethod
     def connected(
@@ -144,6 +145,7 @@ class Learner:
         gc.set_threshold(*COLLECTOR)
         if not self.stop.is_set():
             self._warm()
+        gc.freeze()  # of the kernels as well: they live as long as the process
         while not self.stop.is_set():
             try:
                 self._term()
@@ -213,7 +215,9 @@ class Learner:
         self.started.note("log")
         self.telemetry.kafka_away.set(0)
         # The loaded model lives as long as the process: the collector need not walk a million ids again and again.
-        gc.unfreeze()  # of the model of the term before
+        if self._led:
+            gc.unfreeze()  # of the model of the term before
+        self._led = True
         gc.collect()
         gc.freeze()
         assembly = Assembly(self.settings, self.store, self.histories, self.telemetry, self.stop, self.tracer)
