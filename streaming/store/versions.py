@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from typing import Final, NamedTuple
 
 from models.snapshot import ChunkInfo, Damaged, Manifest, unseal, verify
+from streaming.ahead import ahead
 from streaming.store.commands import Argument, Commands
 from streaming.store.errors import Fenced, MissingChunk, Stale, WrongParent
 from streaming.store.keyspace import ANCHOR, POINTERS
@@ -168,23 +167,8 @@ class VersionCommands(Commands):
         """
         wanted = [chunk for chunk in manifest.chunks if chunk.served or not served_only]
         groups = [wanted[start : start + READ_TOGETHER] for start in range(0, len(wanted), READ_TOGETHER)]
-        fetch = partial(self._fetch, manifest.id)
-        if len(groups) <= 1:
-            yield from (data for group in groups for data in fetch(group))
-            return
         # Of a base the next chunks are fetched while the caller is busy with these.
-        with ThreadPoolExecutor(1, "fetching") as worker:
-            waiting: deque[Future[list[bytes]]] = deque()
-            try:
-                for group in groups:
-                    waiting.append(worker.submit(fetch, group))
-                    if len(waiting) > GROUPS_AHEAD:
-                        yield from waiting.popleft().result()
-                while waiting:
-                    yield from waiting.popleft().result()
-            finally:
-                for each in waiting:
-                    each.cancel()
+        return ahead([partial(self._fetch, manifest.id, group) for group in groups], GROUPS_AHEAD)
 
     def chunks_of(self, manifests: Sequence[Manifest], served_only: bool = False) -> list[list[bytes] | Damaged]:
         """Read the chunks of one version, or of several small ones in one round trip.

@@ -7,10 +7,10 @@ names the versions that were passed over, and an empty model never takes the pla
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import takewhile
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -20,6 +20,7 @@ from models.arrays import Array
 from models.ledger import RING, Arrivals, Erasures, Identities, order_time, without_erased
 from models.snapshot import Damaged, Decoded, Manifest, decode, fill
 from models.state import Schema, State
+from streaming.ahead import ahead
 from streaming.store import Store, VersionGone
 from streaming.versions.delta_cache import DeltaCache, Step
 from streaming.versions.retention import BESIDE
@@ -30,8 +31,7 @@ MANIFESTS_TOGETHER: Final = 32
 """Manifests read in one round trip on the way back to a base; each is a few KiB."""
 
 AHEAD: Final = 2
-"""Reads of deltas fetched and decoded while another is applied: enough that the two threads do not wait for each
-other."""
+"""Reads of deltas made while another is decoded and applied: enough that the two threads do not wait for each other."""
 
 READ_BYTES: Final = 4 << 20
 """Bytes of deltas read in one round trip, unless one alone has more. A service reads hundreds of deltas when it starts,
@@ -151,10 +151,12 @@ def advance(
         return store.manifest(to_id)
     known = recent if recent is not None else DeltaCache()
     try:
+        manifests = _chain(store, from_id, to_id, known.manifests)
+        unread = [manifest for manifest in manifests if known.get(manifest.id) is None]
+        read = _fetched(store, unread, served_only)
         chain = [
-            known.get(manifest.id)
-            or Step(manifest, decode(manifest, store.chunks(manifest, served_only), state.schema))
-            for manifest in _chain(store, from_id, to_id, known.manifests)
+            known.get(manifest.id) or Step(manifest, decode(manifest, _sound(next(read)), state.schema))
+            for manifest in manifests
         ]
     except Damaged as error:
         raise NeedsBase(f"between {from_id} and {to_id}: {error.reason}") from error
@@ -298,40 +300,23 @@ class _Loader:
             self.damaged[manifest.id] = error.reason
             return None
 
-    def _decoded(self, manifests: Sequence[Manifest]) -> list[Decoded | None]:
-        """What versions hold that are read together, in their order, None for a damaged one."""
-        unread = [each for each in manifests if each.id not in self.damaged]
-        found = dict(zip([each.id for each in unread], self._store.chunks_of(unread, self._served_only), strict=True))
-        return [self._decode(each, found[each.id]) if each.id in found else None for each in manifests]
-
-    def _decode(self, manifest: Manifest, chunks: list[bytes] | Damaged) -> Decoded | None:
-        try:
-            if isinstance(chunks, Damaged):
-                raise chunks
-            return decode(manifest, chunks, self._schema)
-        except Damaged as error:
-            self.damaged[manifest.id] = error.reason
-            return None
-
-    def _ahead(self, manifests: Sequence[Manifest]) -> Iterator[Decoded | None]:
-        """What versions hold, in their order, None for a damaged one."""
-        with ThreadPoolExecutor(1, "decoding") as worker:
-            waiting: deque[Future[list[Decoded | None]]] = deque()
-            for some in _together(manifests, self._served_only):
-                waiting.append(worker.submit(self._decoded, some))
-                if len(waiting) > AHEAD:
-                    yield from waiting.popleft().result()
-            while waiting:
-                yield from waiting.popleft().result()
+    def _decoded(self, manifests: Sequence[Manifest]) -> Iterator[tuple[Manifest, Decoded]]:
+        """What deltas hold, in their order, up to a damaged one."""
+        sound = list(takewhile(lambda each: each.id not in self.damaged, manifests))
+        for manifest, chunks in zip(sound, _fetched(self._store, sound, self._served_only), strict=True):
+            try:
+                decoded = decode(manifest, _sound(chunks), self._schema)
+            except Damaged as error:
+                self.damaged[manifest.id] = error.reason
+                return
+            yield manifest, decoded
 
     def _roll_forward(self, base: _Base, at: Manifest, deltas: Sequence[Manifest]) -> Loaded:
         state, first = base.state, base.besides
         windows = [(first.first_arrival, first.arrivals)]
         erased, reached = [base.manifest.erased], at
         joins = [first.joins]
-        for delta, decoded in zip(deltas, self._ahead(deltas), strict=True):
-            if decoded is None:
-                break
+        for delta, decoded in self._decoded(deltas):
             state.apply(decoded.changes)
             windows.append((decoded.first_arrival, decoded.arrivals))
             erased.append(delta.erased)
@@ -346,6 +331,17 @@ class _Loader:
         known = without_erased(joins, [{user for user, _ in each} for each in erased])
         identities = Identities(known, reached.progress.identities)
         return Loaded(state, reached, dict(self.damaged), arrivals, erasures, identities)
+
+
+def _fetched(store: Store, manifests: Sequence[Manifest], served_only: bool) -> Iterator[list[bytes] | Damaged]:
+    """The chunks of each version, or why they cannot be used, read ahead of the caller."""
+    return ahead([partial(store.chunks_of, some, served_only) for some in _together(manifests, served_only)], AHEAD)
+
+
+def _sound(chunks: list[bytes] | Damaged) -> list[bytes]:
+    if isinstance(chunks, Damaged):
+        raise chunks
+    return chunks
 
 
 def _together(manifests: Sequence[Manifest], served_only: bool) -> Iterator[list[Manifest]]:
