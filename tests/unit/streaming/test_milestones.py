@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
+import time
+from typing import Any, cast
 
+import pytest
+
+from streaming.learner import Learner, Stop
 from streaming.milestones import Milestones
+from streaming.settings import load_settings
 
 AFTER_A_WHILE = """
 import time
@@ -30,3 +37,16 @@ def test_a_part_that_is_done_again_keeps_its_first_moment() -> None:
     for part in ("version", "facts", "version"):
         started.note(part)
     assert started.moments == {"version": 1.5, "facts": 2.5}
+
+
+def test_a_learner_says_what_its_start_took_once_however_many_terms_it_leads(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    parts: list[Any] = [None] * 4
+    learner = Learner(load_settings(None, {}), *cast("Any", parts), Stop(1.0, time.monotonic))
+    learner.started.note("version")
+    learner._learning()
+    learner._learning()
+    assert learner.state == "learning"
+    (said,) = caplog.records
+    assert said.getMessage() == "ready"
+    assert [*vars(said)["fields"]] == ["version", "ready"]
