@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -71,11 +72,12 @@ class Resumption:
             TooNew, Incompatible, StoreUnavailable: As `versions.load` raises them.
         """
         ceilings = recommender_settings(self.settings).ceilings()
-        adopted = versions.due_model(self.store, ceilings)
-        loaded = adopted or versions.load(self.store, "head", SCHEMA, served_only=False, ceilings=ceilings)
-        self.reached("version")
-        catalogue = KnownItems.of(self.store)
-        self.reached("facts")
+        with ThreadPoolExecutor(1, "facts") as worker:  # half the time of loading goes into receiving and copying
+            known = worker.submit(self._facts)
+            adopted = versions.due_model(self.store, ceilings)
+            loaded = adopted or versions.load(self.store, "head", SCHEMA, served_only=False, ceilings=ceilings)
+            self.reached("version")
+            catalogue = known.result()
         if loaded is None:
             log.info("no version yet: an empty model starts at the beginning of the topics")
             return Start(Model.empty(self.settings, catalogue), None)
@@ -89,6 +91,11 @@ class Resumption:
             return Start(model, manifest, manifest)
         # An adopted model extends nothing: its first version is a base.
         return Start(model, None, self._head())
+
+    def _facts(self) -> KnownItems:
+        found = KnownItems.of(self.store)
+        self.reached("facts")
+        return found
 
     def _head(self) -> Manifest | None:
         head = self.store.head()
