@@ -83,6 +83,7 @@ class Resumption:
             return Start(Model.empty(self.settings, catalogue), None)
         manifest = loaded.manifest
         model = Model.of_version(self.settings, loaded, catalogue)
+        self.reached("model")
         log.info(
             "version %s: %d records consumed, offsets %s", manifest.id, model.progress.consumed, model.progress.offsets
         )
