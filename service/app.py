@@ -40,6 +40,7 @@ from service.routes import (
 )
 from service.runtime import cancel_and_wait
 from service.runtime.telemetry import Telemetry
+from streaming.milestones import Milestones
 from streaming.settings import Settings
 from streaming.tracing import tracer_of
 
@@ -85,6 +86,8 @@ def create_app(settings: Settings, *, trusted: bool = True, ready: Callable[[], 
         BadKeys: The configured keys cannot be used.
         TracingMissing: Tracing is on, and its extra is not installed.
     """
+    started = Milestones()
+    started.note("imports")
     telemetry = Telemetry()
     tracer = tracer_of(settings.tracing.endpoint, settings.tracing.share, "service", settings.namespace)
     context = assemble(settings, telemetry, tracer, trusted=trusted)
@@ -92,7 +95,7 @@ def create_app(settings: Settings, *, trusted: bool = True, ready: Callable[[], 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         context.start()
-        first_page = asyncio.create_task(warming.warm_up(context, ready), name="first page")
+        first_page = asyncio.create_task(warming.warm_up(context, ready, started), name="first page")
         yield
         await cancel_and_wait(first_page)
         await context.stop()
@@ -121,6 +124,7 @@ def create_app(settings: Settings, *, trusted: bool = True, ready: Callable[[], 
     app.openapi = cache(partial(description, settings.service.root_path))  # type: ignore[method-assign]
     problems.install(app)
     telemetry.initialise([pair for routes in ROUTERS for pair in templates(routes.router.routes)])
+    started.note("application")
     return app
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import signal
@@ -11,9 +12,7 @@ import time
 from pathlib import Path
 
 from streaming.allocator import give_memory_back
-from streaming.learner import FAILED, USAGE, Stop
 from streaming.logs import configure
-from streaming.process import learn
 from streaming.settings import BadSettings, load_settings, log_format
 
 log = logging.getLogger("streaming")
@@ -46,9 +45,20 @@ def run(config: Path | None, *, reset_offsets: bool = False, shards: int | None 
         settings = load_settings(config, os.environ)
     except BadSettings as error:
         log.error("%s", error)
+        from streaming.learner import USAGE
+
         return USAGE
     give_memory_back()
     os.nice(settings.learner.nice)  # before threads begin: each takes it from the one that starts it
+    gc.disable()  # modules and their objects stay: the collector need not look for cycles in them, now or later
+    try:
+        # Numba, all kernels and Kafka's client: nobody should wait for them to read that a setting is wrong.
+        from streaming.learner import Stop
+        from streaming.process import learn
+
+        gc.freeze()
+    finally:
+        gc.enable()
     stop = Stop(settings.learner.shutdown_grace, time.monotonic)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop.ask)
@@ -63,6 +73,8 @@ def run(config: Path | None, *, reset_offsets: bool = False, shards: int | None 
 def _give_up() -> None:
     log.critical("not closed within learner.shutdown_grace: what is in no version is learned again next time")
     logging.shutdown()
+    from streaming.learner import FAILED
+
     os._exit(FAILED)
 
 

@@ -14,7 +14,7 @@ from models.recommender import CONTENDERS
 from models.records import REASONS
 from models.snapshot import Damaged
 from streaming.checkpoint import FAILURES
-from streaming.evidence import declared
+from streaming.evidence import declared, ours
 from streaming.formats import FormatMissing, check_installed
 from streaming.jobs.rebuild_schedule import scheduled_rebuilds
 from streaming.kafka import UNREADABLE, topics_read
@@ -28,7 +28,7 @@ log = logging.getLogger("streaming")
 
 
 def fetch_river(settings: Settings) -> None:
-    """Start to import River, which takes most of a second, while kernels and the last version are loaded."""
+    """Start to import River, which takes about a second, while kernels and the last version are loaded."""
     if settings.witness.estimators:
         threading.Thread(target=import_module, args=("river.facto",), name="river", daemon=True).start()
 
@@ -61,7 +61,8 @@ def learn(
         config: Settings file, for the rebuilds that the settings may ask for.
         share: Makes what lets several learners share the stream; None for one learner alone.
     """
-    fetch_river(settings)
+    if not ours(settings.witness.estimators):  # they are made before the first record is learned
+        fetch_river(settings)
     telemetry = LearnerTelemetry(CollectorRegistry(), labels(settings))
     try:
         check_installed(settings.schema_registry)
@@ -71,6 +72,7 @@ def learn(
     except (FormatMissing, TracingMissing, OSError) as error:  # an extra, or a password or certificate file
         log.error("stopped: %s", error)
         return USAGE
+    learner.started.note("imports")
     try:
         server = MetricsServer(
             telemetry.registry, settings.learner.metrics_host, settings.learner.metrics_port, learner.ready

@@ -139,8 +139,10 @@ class Admission:
             np.frombuffer(ring, np.uint64)[slots] = column
         np.frombuffer(self._times, np.float64)[slots] = arrivals.time
         self._seen, self._seen_before = (
-            set(arrivals.event_hash[part].tolist()) - {0} for part in self._generations(self._half, length)
+            set(arrivals.event_hash[part].tolist()) for part in self._generations(self._half, length)
         )
+        for hashes in (self._seen, self._seen_before):
+            hashes.discard(0)
         # The same key as `_minute_key`, for the whole column at once.
         keys = arrivals.user_hash ^ (arrivals.time.astype(np.uint64) // np.uint64(60) << np.uint64(32))
         self._counts, self._counts_before = (_counted(keys[part]) for part in self._generations(CAP_GENERATION, length))

@@ -4,6 +4,7 @@ from models.snapshot.chunks import Damaged
 from models.snapshot.compatibility import Incompatible, TooNew
 from models.snapshot.decoding import Decoded, decode
 from models.snapshot.encoding import Chunk, NotFinite, describe, encode
+from models.snapshot.filling import fill
 from models.snapshot.manifest import ChunkInfo, Manifest, seal, unseal, verify
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "decode",
     "describe",
     "encode",
+    "fill",
     "seal",
     "unseal",
     "verify",

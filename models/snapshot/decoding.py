@@ -54,9 +54,9 @@ def decode(
     if manifest.schema_version > schema.version:
         raise TooNew(manifest.schema_version, schema.version)
     parts = [part for data in chunks for part in read(data)]
-    keys = {name: _keys(name, found, look) for name, found in _grouped(parts, "keys").items()}
-    free = {name: _joined(found, "rows") for name, found in _grouped(parts, "free").items()}
-    tables = {name: _table(name, found, look) for name, found in _grouped(parts, "table").items()}
+    keys = {name: ids_of(name, found, look) for name, found in _grouped(parts, "keys").items()}
+    free = {name: joined(found, "rows") for name, found in _grouped(parts, "free").items()}
+    tables = {name: rows_of(name, found, look) for name, found in _grouped(parts, "table").items()}
     with_free = {name: part._replace(free=free.get(name, part.free)) for name, part in keys.items()}
     changes = Changes(manifest.kind == "base", with_free, tables)
     for version in range(manifest.schema_version, schema.version):
@@ -64,9 +64,14 @@ def decode(
             changes = migrations[version](changes)
     if manifest.schema_version == schema.version:
         check_layout(parts, schema)
+    return apart(parts, manifest)._replace(changes=conform(changes, schema, manifest.counts, look))
+
+
+def apart(parts: Sequence[Part], manifest: Manifest) -> Decoded:
+    """What the parts hold apart from keys and tables: the arrivals and the joined ids."""
     arrivals = _arrivals(_grouped(parts, "arrivals").get("arrivals", []), manifest)
     joins = _joins(_grouped(parts, "identities").get("identities", []))
-    return Decoded(conform(changes, schema, manifest.counts, look), *arrivals, joins)
+    return Decoded(Changes(manifest.kind == "base", {}, {}), *arrivals, joins)
 
 
 def _grouped(parts: Sequence[Part], kind: str) -> dict[str, list[Part]]:
@@ -77,7 +82,8 @@ def _grouped(parts: Sequence[Part], kind: str) -> dict[str, list[Part]]:
     return groups
 
 
-def _joined(parts: Sequence[Part], column: str) -> Array:
+def joined(parts: Sequence[Part], column: str) -> Array:
+    """The array of that name of all parts, one after the other."""
     arrays = [part.arrays[column] for part in parts if column in part.arrays]
     shapes = {(array.dtype.str, array.shape[1:]) for array in arrays}
     if len(arrays) != len(parts) or len(shapes) != 1 or not arrays[0].ndim:
@@ -118,11 +124,12 @@ def _one_run(parts: Sequence[Part], lengths: Sequence[int]) -> range | None:
     return range(start, end)
 
 
-def _table(name: str, parts: Sequence[Part], look: Look) -> TableChanges:
+def rows_of(name: str, parts: Sequence[Part], look: Look = unhurried) -> TableChanges:
+    """The rows of a table that some parts hold. Raises Damaged."""
     columns = [column for column in parts[0].arrays if column != ROWS]
-    joined = {}
+    values = {}
     for column in columns:
-        joined[column] = _joined(parts, column)
+        values[column] = joined(parts, column)
         look()
     lengths = []
     for part in parts:
@@ -130,10 +137,11 @@ def _table(name: str, parts: Sequence[Part], look: Look) -> TableChanges:
         if len(found) != 1 or {column for column in part.arrays if column != ROWS} != set(columns):
             raise Damaged(f"{name}: columns of different lengths")
         lengths.append(found.pop())
-    return TableChanges(_row_numbers(name, parts, lengths), joined)
+    return TableChanges(_row_numbers(name, parts, lengths), values)
 
 
-def _keys(name: str, parts: Sequence[Part], look: Look) -> KeyChanges:
+def ids_of(name: str, parts: Sequence[Part], look: Look = unhurried) -> KeyChanges:
+    """The ids of a key space that some parts hold, without its free rows. Raises Damaged."""
     ids, lengths = _ids(name, parts)
     look()
     used = [key for key in ids if key]
@@ -190,7 +198,7 @@ def _arrivals(parts: Sequence[Part], manifest: Manifest) -> tuple[int, dict[str,
     stops = [start + length for start, length in zip(starts, lengths, strict=True)]
     if starts[1:] != stops[:-1] or stops[-1] != manifest.progress.arrivals:
         raise Damaged(f"arrivals end at {stops[-1]} instead of {manifest.progress.arrivals}")
-    return starts[0], {name: _joined(parts, name) for name in parts[0].arrays}
+    return starts[0], {name: joined(parts, name) for name in parts[0].arrays}
 
 
-__all__ = ["Decoded", "decode"]
+__all__ = ["Decoded", "apart", "decode", "ids_of", "joined", "rows_of"]

@@ -11,22 +11,24 @@ from service.context import Context
 from service.http import NOBODY, ask_from_query
 from service.runtime import logs
 from service.serving import Envelope, RequestMoment, View, Visit, encode, page
+from streaming.milestones import Milestones
 from streaming.store import StoreUnavailable
 
-LOOK: Final = 0.05
+LOOK: Final = 0.02
 """Seconds between looks at whether everything is loaded."""
 
 REQUEST_ID: Final = "00"
 
 
-async def warm_up(ctx: Context, ready: Callable[[], None]) -> None:
+async def warm_up(ctx: Context, ready: Callable[[], None], started: Milestones) -> None:
     """Wait until everything is loaded, make a page for nobody, and let requests come.
 
     Args:
         ctx: The parts that are loaded.
         ready: Called right before requests may come.
+        started: Learns what was loaded when; the log says it.
     """
-    while not ctx.loaded:
+    while not _loaded(ctx, started):
         await asyncio.sleep(LOOK)
     try:
         await make_page(ctx)
@@ -34,6 +36,17 @@ async def warm_up(ctx: Context, ready: Callable[[], None]) -> None:
         logs.fault("the first page failed")  # requests will say what is wrong, each for itself
     ready()
     ctx.warm.set()
+    started.note("ready")
+    logs.say("ready", **started.moments)
+
+
+def _loaded(ctx: Context, started: Milestones) -> bool:
+    keeper = ctx.gatekeeper
+    parts = {"kernels": keeper.kernels == "ok", "facts": ctx.catalogue.ready.is_set(), "version": keeper.ready}
+    for part, there in parts.items():
+        if there:
+            started.note(part)
+    return ctx.loaded
 
 
 async def make_page(ctx: Context) -> bytes:

@@ -29,6 +29,10 @@ from streaming.store import Store
 STRETCH: Final = 1 << 15
 """Items per pass: 0.1 ms, so that a filter that many items match costs no more than that."""
 
+TOGETHER: Final = 128
+"""Items whose facts are set at once, while a filter waits: some 0.4 ms. One by one each would take two to three times
+as long."""
+
 LOOK: Final = 256
 """Items of a search between two looks at the clock: some 0.2 ms."""
 
@@ -68,27 +72,37 @@ class Columns:
         self._known = np.zeros(1024, np.uint8)
         self._conditions = ConditionIndex()
 
-    def put(self, item: str, facts: ItemFacts) -> None:
-        """Set the facts of an item."""
+    def put(self, items: Sequence[str], facts: Sequence[ItemFacts]) -> None:
+        """Set the facts of items, one at least."""
         with self._lock:
-            row = self._rows.get(item, -1)
-            if row < 0:
-                row = self._rows[item] = len(self._ids)
-                self._ids.append(item)
-                self._tags.append(())
-                self._grow(row)
-            self._shown[row] = facts.available
-            self._prices[row] = np.nan if facts.price is None else facts.price
-            code = -1 if facts.category is None else self._codes.setdefault(facts.category, len(self._codes))
-            if facts.category is not None and code != self._categories[row]:
-                self._append("category", facts.category, row)
-            self._categories[row] = code
-            before, self._tags[row] = self._tags[row], facts.tags
-            for tag in set(facts.tags).difference(before):
-                self._append("tag", tag, row)
-            self._marks[row] = marks(facts.tags)
-            self._known[row] = known(facts)
-            self._conditions.put(row, facts)
+            rows = [self._row(item) for item in items]
+            self._grow(max(rows))
+            self._shown[rows] = [each.available for each in facts]
+            self._prices[rows] = [np.nan if each.price is None else each.price for each in facts]
+            self._marks[rows] = [marks(each.tags) if each.tags else 0 for each in facts]
+            self._known[rows] = [known(each) for each in facts]
+            before = self._categories[rows].tolist()
+            codes = [self._code(each.category) for each in facts]
+            self._categories[rows] = codes
+            for row, each, code, old in zip(rows, facts, codes, before, strict=True):
+                if each.category is not None and code != old:
+                    self._append("category", each.category, row)
+                if each.tags or self._tags[row]:
+                    had, self._tags[row] = self._tags[row], each.tags
+                    for tag in set(each.tags).difference(had):
+                        self._append("tag", tag, row)
+            self._conditions.put(rows, facts)
+
+    def _row(self, item: str) -> int:
+        row = self._rows.get(item, -1)
+        if row < 0:
+            row = self._rows[item] = len(self._ids)
+            self._ids.append(item)
+            self._tags.append(())
+        return row
+
+    def _code(self, category: str | None) -> int:
+        return -1 if category is None else self._codes.setdefault(category, len(self._codes))
 
     def hide(self, item: str) -> None:
         """Mark an item as removed."""
@@ -115,14 +129,13 @@ class Columns:
         listed.tidy_at = max(SMALL, 2 * len(listed.rows))
 
     def _grow(self, row: int) -> None:
-        if row < len(self._prices):
-            return
-        more = len(self._prices)
-        self._prices = np.concatenate([self._prices, np.full(more, np.nan)])
-        self._shown = np.concatenate([self._shown, np.zeros(more, bool)])
-        self._marks = np.concatenate([self._marks, np.zeros(more, np.uint64)])
-        self._categories = np.concatenate([self._categories, np.full(more, -1, np.int32)])
-        self._known = np.concatenate([self._known, np.zeros(more, np.uint8)])
+        while row >= len(self._prices):
+            more = len(self._prices)
+            self._prices = np.concatenate([self._prices, np.full(more, np.nan)])
+            self._shown = np.concatenate([self._shown, np.zeros(more, bool)])
+            self._marks = np.concatenate([self._marks, np.zeros(more, np.uint64)])
+            self._categories = np.concatenate([self._categories, np.full(more, -1, np.int32)])
+            self._known = np.concatenate([self._known, np.zeros(more, np.uint8)])
 
     def coverage(self) -> tuple[int, dict[str, int]]:
         """How many items may be shown, and how many of these have each fact."""
@@ -217,11 +230,12 @@ class ItemCatalogue(FactsFollower):
         super().__init__(store, changed=self._take)
 
     def _take(self, items: Sequence[str]) -> None:
-        for item in items:
-            facts = self.get(item)
-            if facts is not None:
-                self._columns.put(item, facts)
-            else:
+        for start in range(0, len(items), TOGETHER):
+            some = {item: self.get(item) for item in items[start : start + TOGETHER]}
+            there = {item: facts for item, facts in some.items() if facts is not None}
+            if there:
+                self._columns.put([*there], [*there.values()])
+            for item in some.keys() - there.keys():
                 self._columns.hide(item)
 
     def likely(self, wanted: Wanted, limit: int) -> list[str]:

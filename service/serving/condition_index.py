@@ -7,7 +7,7 @@ Numbers have columns of their own, so that they can be compared. Together at mos
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -24,50 +24,58 @@ WORDS: Final = 4
 BYTES: Final = 8 * WORDS
 
 REMEMBERED: Final = 16_384
-"""Names and values whose bits are remembered, some 4 MB: a shop's categories, brands and prices come again and again,
+"""Names with values whose bits are remembered, some 4 MB: a shop's categories, brands and prices come again and again,
 and to hash them took a third of the time in which a service that starts reads its catalogue."""
+
+NAMES: Final = 1_024
+"""The same for names without a value, and for what requests ask for."""
 
 NUMERIC: Final = 16
 """Names that have a column of numbers, the first that occur. Others are compared one by one."""
-
-_FACTS: Final = ("category", "brand", "group_id")
 
 
 class ConditionIndex:
     """The bits and numbers of every item, by row. The caller holds a lock."""
 
     def __init__(self) -> None:
-        self._set_bits(np.zeros((1024, WORDS), "<u8"))
+        self._bits = np.zeros((1024, WORDS), "<u8")
         self._numbers: dict[str, Array] = {}
 
-    def _set_bits(self, bits: Array) -> None:
-        self._bits = bits  # (rows, WORDS)
-        # The same memory as bytes: a row is written ten times as fast as by way of numpy.
-        self._bytes = bits.data.cast("B")
+    def put(self, rows: Sequence[int], facts: Sequence[ItemFacts]) -> None:
+        """Set the facts of items, one at least, each at its row."""
+        self._grow(max(rows))
+        for column in self._numbers.values():
+            column[rows] = np.nan
+        numbers: dict[str, dict[int, float]] = {}
+        found = []
+        for row, each in zip(rows, facts, strict=True):
+            marked = 0
+            for name, value in _values(each):
+                if isinstance(value, str):
+                    marked |= bits_of_both(name, value)
+                    continue
+                if isinstance(value, int | float) and not isinstance(value, bool):
+                    numbers.setdefault(name, {})[row] = value
+                marked |= bits(name)
+                for word in words(value):
+                    marked |= bits_of_both(name, word)
+            found.append(marked.to_bytes(BYTES, "little"))
+        self._bits[rows] = np.frombuffer(b"".join(found), "<u8").reshape(-1, WORDS)
+        for name, noted in numbers.items():
+            self._note(name, noted)
 
-    def put(self, row: int, facts: ItemFacts) -> None:
-        """Set the facts of an item."""
-        if row >= len(self._bits):
-            self._set_bits(np.concatenate([self._bits, np.zeros_like(self._bits)]))
+    def _grow(self, row: int) -> None:
+        while row >= len(self._bits):
+            self._bits = np.concatenate([self._bits, np.zeros_like(self._bits)])
             for name, column in self._numbers.items():
                 self._numbers[name] = np.concatenate([column, np.full(len(column), np.nan)])
-        for column in self._numbers.values():
-            column[row] = np.nan
-        found = 0
-        for name, value in _values(facts):
-            found |= bits(name)
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                self._note(name, row, value)
-            for word in words(value):
-                found |= bits(name, word)
-        self._bytes[BYTES * row : BYTES * (row + 1)] = found.to_bytes(BYTES, "little")
 
-    def _note(self, name: str, row: int, value: float) -> None:
+    def _note(self, name: str, noted: dict[int, float]) -> None:
         column = self._numbers.get(name)
         if column is None and len(self._numbers) < NUMERIC:
             column = self._numbers[name] = np.full(len(self._bits), np.nan)
         if column is not None:
-            column[row] = value
+            column[[*noted]] = [*noted.values()]
 
     def fitting(self, rows: Array, condition: Condition) -> Array:
         """(n,) bool: which of the rows (n,) can meet a condition."""
@@ -88,20 +96,30 @@ class ConditionIndex:
 
 def _values(facts: ItemFacts) -> Iterator[tuple[str, str | float | bool | list[str] | tuple[str, ...]]]:
     """The facts and attributes that a condition can be about, by their names there."""
-    for name in _FACTS:
-        if (fact := getattr(facts, name)) is not None:
-            yield name, fact
+    if facts.category is not None:
+        yield "category", facts.category
+    if facts.brand is not None:
+        yield "brand", facts.brand
+    if facts.price is not None:
+        yield "price", facts.price
+    if facts.group_id is not None:
+        yield "group_id", facts.group_id
     if facts.tags:
         yield "tags", facts.tags
-    for name in ("price", "rating"):
-        if (number := getattr(facts, name)) is not None:
-            yield name, number
-    if facts.attributes:
+    if facts.rating is not None:
+        yield "rating", facts.rating
+    if facts.attributes is not None:
         for name, value in facts.attribute_values().items():
             yield f"{OF_ATTRIBUTE}{name}", value
 
 
 @lru_cache(maxsize=REMEMBERED)
+def bits_of_both(name: str, word: str) -> int:
+    """The bits of a name, and of the name with that value."""
+    return bits(name) | bits(name, word)
+
+
+@lru_cache(maxsize=NAMES)
 def bits(name: str, word: str | None = None) -> int:
     """Two of 256 bits, for a name or for a name with a value; the same for all ways to write a number.
 

@@ -4,7 +4,7 @@ from streaming.evidence.attribution import SlateAttributor, named
 from streaming.evidence.evidence import BAD, EvidenceReporter, behind
 from streaming.evidence.experiments import ExperimentCounter
 from streaming.evidence.frozen import FrozenVersions
-from streaming.evidence.witness import WitnessRunner, declared
+from streaming.evidence.witness import WitnessRunner, declared, ours
 
 __all__ = [
     "BAD",
@@ -16,4 +16,5 @@ __all__ = [
     "behind",
     "declared",
     "named",
+    "ours",
 ]

@@ -6,7 +6,7 @@ Witnesses hold up nothing: while they are busy, batches pass them by.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,13 +36,16 @@ class WitnessRunner:
     """Hands at most one batch at a time to the witnesses. `close` ends the thread.
 
     Args:
-        witnesses: River's regressors.
+        make: Makes River's regressors, on the runner's thread with the first batch: the import of River keeps the
+            interpreter for a second, for which a learner that starts would not learn. None for no witness.
         weights: Weight of each kind of event.
         telemetry: Shows their scores.
     """
 
-    def __init__(self, witnesses: Witnesses, weights: Sequence[float], telemetry: LearnerTelemetry) -> None:
-        self._witnesses, self._weights, self._telemetry = witnesses, weights, telemetry
+    def __init__(
+        self, make: Callable[[], Witnesses] | None, weights: Sequence[float], telemetry: LearnerTelemetry
+    ) -> None:
+        self._make, self._weights, self._telemetry = make, weights, telemetry
         self._offer: Offer | None = None
         self._changed = threading.Condition()
         self._closing = False
@@ -57,7 +60,7 @@ class WitnessRunner:
             state: The model that learned it, for items to compare with.
             number: Records consumed before it; it chooses the items.
         """
-        if self._offer is not None or not self._witnesses.members:
+        if self._offer is not None or self._make is None:
             return
         sample = events[:: max(1, len(events) // SAMPLE)]
         offer = Offer(sample, [self._weights[event.kind] for event in sample], pool_of(state, number), number)
@@ -66,14 +69,16 @@ class WitnessRunner:
             self._changed.notify()
 
     def _run(self) -> None:
+        witnesses: Witnesses | None = None
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._offer is not None or self._closing)
                 offer = self._offer
-            if self._closing or offer is None:
+            if self._closing or offer is None or self._make is None:
                 return
-            self._witnesses.watch(offer.events, offer.weights, offer.pool, offer.number)
-            self._telemetry.witnesses(self._witnesses.scores())
+            witnesses = witnesses or self._make()
+            witnesses.watch(offer.events, offer.weights, offer.pool, offer.number)
+            self._telemetry.witnesses(witnesses.scores())
             with self._changed:
                 self._offer = None
 
@@ -92,6 +97,15 @@ def pool_of(state: State, number: int) -> list[str]:
     ids = state.keys["item"].ids
     found = (ids[row] for row in rows[at].tolist() if row >= 0)
     return [item for item in found if item is not None]
+
+
+def ours(paths: Sequence[str]) -> bool:
+    """Whether all of the configured estimators are those that we know: others may not exist.
+
+    >>> ours(["facto.FMRegressor"]), ours(["facto.NoSuchRegressor"])
+    (True, False)
+    """
+    return declared(paths).keys() <= DEFAULT_WITNESSES.keys()
 
 
 def declared(paths: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:

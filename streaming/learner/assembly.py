@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from models.referee import Referee, Witnesses, turn_of
 from models.snapshot import Manifest
@@ -21,6 +22,7 @@ from streaming.evidence import (
     SlateAttributor,
     WitnessRunner,
     declared,
+    ours,
 )
 from streaming.intake import DeadLetterWriter, contents_by, recommender_settings
 from streaming.kafka import ROLES_READ, EventProducer, RecordSource, topics_read
@@ -133,8 +135,14 @@ class Assembly:
 
     def _witnesses(self) -> WitnessRunner:
         section = self.settings.witness
-        witnesses = Witnesses(time.monotonic, declared(section.estimators), section.share)
-        return WitnessRunner(witnesses, self.settings.events.rules().weights, self.telemetry)
+        weights = self.settings.events.rules().weights
+        if not section.estimators:
+            return WitnessRunner(None, weights, self.telemetry)
+        make = partial(Witnesses, time.monotonic, declared(section.estimators), section.share)
+        if ours(section.estimators):
+            return WitnessRunner(make, weights, self.telemetry)
+        made = make()  # at once: one that does not exist ends the process
+        return WitnessRunner(lambda: made, weights, self.telemetry)
 
     def _take_up(self, evidence: EvidenceReporter, start: Start) -> Exposed | None:
         """Go on with the evidence of the term before; how concentrated its slates were."""

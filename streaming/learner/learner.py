@@ -32,6 +32,7 @@ from streaming.learner.sharding import Sharding
 from streaming.learner.stopping import Stop
 from streaming.learner.term import LeaseLost, Term, TermOver, TermVoid
 from streaming.learning import Model
+from streaming.milestones import Milestones
 from streaming.settings import Settings
 from streaming.store import Leadership, Store, StoreUnavailable, stand_by
 from streaming.telemetry import LearnerTelemetry
@@ -92,6 +93,7 @@ class Learner:
         state: What the process does now; /readyz shows it.
         epoch: Epoch of the last lease, 0 before the first.
         displaced: Whether another process took the lease, probably under our name.
+        started: What was loaded when; the log says it once, with the first term that learns.
     """
 
     settings: Settings
@@ -106,8 +108,10 @@ class Learner:
     state: str = "starting"
     epoch: int = 0
     displaced: bool = False
+    started: Milestones = field(default_factory=Milestones)
     _pause: threading.Event = field(default_factory=threading.Event)
     _running: Term | None = None
+    _led: bool = False
 
     @classmethod
     def connected(
@@ -141,6 +145,7 @@ class Learner:
         gc.set_threshold(*COLLECTOR)
         if not self.stop.is_set():
             self._warm()
+        gc.freeze()  # of the kernels as well: they live as long as the process
         while not self.stop.is_set():
             try:
                 self._term()
@@ -170,6 +175,7 @@ class Learner:
         wire.warm()
         if self.settings.update.mode == "batch":
             warm_passes()
+        self.started.note("kernels")
         log.info("kernels ready in %.1f s", time.monotonic() - started)
 
     def _term(self) -> None:
@@ -183,6 +189,7 @@ class Learner:
         if lease is None:
             return
         self.epoch = lease.epoch
+        self.started.note("lease")
         self.state = "loading"
         take_long_turns()
         log.info("the lease is ours: epoch %d as %s", lease.epoch, instance)
@@ -197,7 +204,9 @@ class Learner:
             self.telemetry.kafka_away.set(0)  # the next leader reports whether it reaches Kafka
 
     def _lead(self, leadership: Leadership) -> None:
-        resumption = Resumption(self.settings, self.store, self.telemetry, self.reset_offsets, self.stop.look)
+        resumption = Resumption(
+            self.settings, self.store, self.telemetry, self.reset_offsets, self.stop.look, self.started.note
+        )
         start = self._until_there(resumption.load)
         if start is None:
             return
@@ -207,9 +216,12 @@ class Learner:
         source = self._until_there(lambda: resumption.open(start.model.progress, owned))
         if source is None:
             return
+        self.started.note("log")
         self.telemetry.kafka_away.set(0)
         # The loaded model lives as long as the process: the collector need not walk a million ids again and again.
-        gc.unfreeze()  # of the model of the term before
+        if self._led:
+            gc.unfreeze()  # of the model of the term before
+        self._led = True
         gc.collect()
         gc.freeze()
         assembly = Assembly(self.settings, self.store, self.histories, self.telemetry, self.stop, self.tracer)
@@ -225,10 +237,10 @@ class Learner:
         """The term of one learner, or of several that share the stream."""
         sharding = self.sharding
         if sharding is None:
-            self.state = "learning"
+            self._learning()
             return Term(start.model, parts, self.stop)
         if not split or start.extends is None:
-            self.state = "learning"
+            self._learning()
 
             def over(model: Model) -> str:
                 whole = not (parts.live_writer.repairing or parts.experiments.running(parts.wall()))
@@ -236,11 +248,15 @@ class Learner:
 
             return Term(start.model, parts, self.stop, over)
 
-        def ready() -> None:
-            self.state = "learning"
-
         self.state = "starting the shards"
-        return sharding.term(start.model, start.extends, parts, self.stop, ready)
+        return sharding.term(start.model, start.extends, parts, self.stop, self._learning)
+
+    def _learning(self) -> None:
+        """Say that records are learned from now on, and the first time also what the start took."""
+        self.state = "learning"
+        if "ready" not in self.started.moments:
+            self.started.note("ready")
+            log.info("ready", extra={"fields": self.started.moments})
 
     def _run(self, term: Term, parts: Parts) -> None:
         """Steps 4 and 5."""

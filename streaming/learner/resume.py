@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -56,6 +57,7 @@ class Resumption:
     Attributes:
         reset_offsets: Accept once that Kafka holds another log.
         look: Called after each slice of the loading; what it raises gives the loading up.
+        reached: Called with the name of each part that is loaded.
     """
 
     settings: Settings
@@ -63,6 +65,7 @@ class Resumption:
     telemetry: LearnerTelemetry
     reset_offsets: bool = False
     look: Look = unhurried
+    reached: Callable[[str], None] = lambda _: None
 
     def load(self) -> Start:
         """Load the model to adopt, the newest sound version, or an empty model when there never was a version.
@@ -72,16 +75,20 @@ class Resumption:
             TooNew, Incompatible, StoreUnavailable: As `versions.load` raises them.
         """
         ceilings = recommender_settings(self.settings).ceilings()
-        adopted = versions.due_model(self.store, ceilings, self.look)
-        loaded = adopted or versions.load(
-            self.store, "head", SCHEMA, served_only=False, ceilings=ceilings, look=self.look
-        )
-        catalogue = KnownItems.of(self.store, self.look)
+        with ThreadPoolExecutor(1, "facts") as worker:  # half the time of loading goes into receiving and copying
+            known = worker.submit(self._facts)
+            adopted = versions.due_model(self.store, ceilings, self.look)
+            loaded = adopted or versions.load(
+                self.store, "head", SCHEMA, served_only=False, ceilings=ceilings, look=self.look
+            )
+            self.reached("version")
+            catalogue = known.result()
         if loaded is None:
             log.info("no version yet: an empty model starts at the beginning of the topics")
             return Start(Model.empty(self.settings, catalogue), None)
         manifest = loaded.manifest
         model = Model.of_version(self.settings, loaded, catalogue)
+        self.reached("model")
         log.info(
             "version %s: %d records consumed, offsets %s", manifest.id, model.progress.consumed, model.progress.offsets
         )
@@ -90,6 +97,11 @@ class Resumption:
             return Start(model, manifest, manifest)
         # An adopted model extends nothing: its first version is a base.
         return Start(model, None, self._head())
+
+    def _facts(self) -> KnownItems:
+        found = KnownItems.of(self.store, self.look)
+        self.reached("facts")
+        return found
 
     def _head(self) -> Manifest | None:
         head = self.store.head()

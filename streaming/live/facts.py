@@ -265,14 +265,9 @@ class FactsFollower:
     def _load(self, origin: bytes | None, number: int) -> int:
         """Read the hash. Changes made meanwhile are in the log after `number`; applying them twice is harmless."""
         seen: set[str] = set()
-        cursor: int | bytes = 0
-        while True:
-            cursor, found = self._store.call("HSCAN", self._store.key("facts"), cursor, "COUNT", CHANGES_TOGETHER)
-            pairs = _pairs(found)
+        for pairs in _scanned(self._store):
             self._apply(pairs)
             seen.update(item for item, _ in pairs)
-            if not int(cursor):
-                break
         with self._lock:
             for item in (self._facts.keys() | self._removed.keys()) - seen:
                 self._forget(item)
@@ -313,24 +308,33 @@ class FactsFollower:
             if len(self._removed) > TOMBSTONES:
                 del self._removed[next(iter(self._removed))]
             return
-        if before is not None and (before.category != facts.category or not facts.available):
-            self._forget(item)
-        self._variants += (facts.group_id is not None) - (self._group_of(item) is not None)
+        if before is not None:
+            if before.category != facts.category or not facts.available:
+                self._forget(item)
+            else:
+                self._variants -= before.group_id is not None
         self._facts[item] = facts
-        self._removed.pop(item, None)
-        (self._unavailable.discard if facts.available else self._unavailable.add)(item)
-        if facts.category is not None and facts.available:
-            self._categories.setdefault(facts.category, {})[item] = None
-
-    def _group_of(self, item: str) -> str | None:
-        facts = self._facts.get(item)
-        return facts.group_id if facts is not None else None
+        self._variants += facts.group_id is not None
+        if self._removed:
+            self._removed.pop(item, None)
+        if not facts.available:
+            self._unavailable.add(item)
+            return
+        if self._unavailable:
+            self._unavailable.discard(item)
+        if facts.category is not None:
+            listed = self._categories.get(facts.category)
+            if listed is None:
+                listed = self._categories[facts.category] = {}
+            listed[item] = None
 
     def _forget(self, item: str) -> None:
-        self._variants -= self._group_of(item) is not None
         facts = self._facts.pop(item, None)
         self._unavailable.discard(item)
-        if facts is not None and facts.category is not None:
+        if facts is None:
+            return
+        self._variants -= facts.group_id is not None
+        if facts.category is not None:
             self._categories.get(facts.category, {}).pop(item, None)
 
 
@@ -342,6 +346,16 @@ def _decoded(item: str, raw: bytes) -> ItemFacts | object | None:
     except msgspec.DecodeError as error:
         log.error("facts of item %r can't be read and stay as they were: %s", item, error)
         return UNREADABLE
+
+
+def _scanned(store: Store) -> Iterator[list[tuple[str, bytes]]]:
+    """Items and what the hash holds of them, some at a time; one that moves meanwhile may come twice."""
+    cursor: int | bytes = 0
+    while True:
+        cursor, found = store.call("HSCAN", store.key("facts"), cursor, "COUNT", CHANGES_TOGETHER)
+        yield _pairs(found)
+        if not int(cursor):
+            return
 
 
 def _pairs(found: Any) -> list[tuple[str, bytes]]:
@@ -360,12 +374,13 @@ def removed_items(store: Store) -> list[str]:
 
 
 def stored_facts(store: Store, look: Look = unhurried) -> Iterator[tuple[str, ItemFacts]]:
-    """Read the facts of every item from Redis. Raises StoreUnavailable, and what `look` raises after each part."""
-    follower = FactsFollower(store, changed=lambda _: look())
-    follower.step()
-    for number, item in enumerate(follower.items()):
-        if number % CHANGES_TOGETHER == 0:
-            look()
-        found = follower.get(item)
-        if found is not None:
-            yield item, found
+    """Read the facts of every item from Redis, of some twice if they change meanwhile.
+
+    Raises StoreUnavailable, and what `look` raises after each part.
+    """
+    for pairs in _scanned(store):
+        for item, raw in pairs:
+            facts = _decoded(item, raw)
+            if isinstance(facts, ItemFacts):
+                yield item, facts
+        look()

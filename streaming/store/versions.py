@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import Final, NamedTuple
 
 from models.looking import Look, unhurried
 from models.snapshot import ChunkInfo, Damaged, Manifest, unseal, verify
+from streaming.ahead import ahead
 from streaming.store.commands import Argument, Commands
 from streaming.store.errors import Fenced, MissingChunk, Stale, WrongParent
 from streaming.store.keyspace import ANCHOR, POINTERS
@@ -20,6 +21,9 @@ finds its first chunks gone (MissingChunk) and begins again."""
 
 READ_TOGETHER: Final = 4
 """Chunks fetched in one round trip: enough to hide its latency, with at most 4 MiB of answers."""
+
+GROUPS_AHEAD: Final = 2
+"""Such groups fetched ahead of a caller who takes one chunk after the other."""
 
 
 class VersionGone(Damaged):
@@ -149,39 +153,63 @@ class VersionCommands(Commands):
         return {version: _unsealed(version, data) for version, data in zip(versions, raw, strict=True)}
 
     def chunks(self, manifest: Manifest, served_only: bool = False, look: Look = unhurried) -> list[bytes]:
-        """Read a version's chunks and compare each with its SHA-256.
+        """Read a version's chunks and compare each with its SHA-256; arguments and errors are those of `each_chunk`.
+
+        `look` is called after each chunk; what it raises gives the reading up.
+        """
+        found = []
+        for data in self.each_chunk(manifest, served_only):
+            found.append(data)
+            look()
+        return found
+
+    def each_chunk(self, manifest: Manifest, served_only: bool = False) -> Iterator[bytes]:
+        """Read a version's chunks one after the other, each compared with its SHA-256.
 
         Args:
             manifest: Of the version.
             served_only: Leave out the chunks that only learning needs.
-            look: Called after each round trip.
 
         Raises:
             Damaged: A chunk is missing, or not as it was written.
         """
         wanted = [chunk for chunk in manifest.chunks if chunk.served or not served_only]
         groups = [wanted[start : start + READ_TOGETHER] for start in range(0, len(wanted), READ_TOGETHER)]
-        if len(groups) <= 1:
-            return [data for group in groups for data in _verified(group, self._fetch(manifest.id, group))]
-        # Of a base the next chunks are fetched while these are compared; neither needs the interpreter for long.
-        worker = ThreadPoolExecutor(1, "fetching")
-        try:
-            fetched = worker.map(partial(self._fetch, manifest.id), groups)
-            read: list[bytes] = []
-            for group, found in zip(groups, fetched, strict=True):
-                read += _verified(group, found)
-                look()
-            return read
-        finally:
-            worker.shutdown(cancel_futures=True)
+        # Of a base the next chunks are fetched while the caller is busy with these.
+        return ahead([partial(self._fetch, manifest.id, group) for group in groups], GROUPS_AHEAD)
 
-    def _fetch(self, version: str, wanted: Sequence[ChunkInfo]) -> list[bytes | None]:
+    def chunks_of(
+        self, manifests: Sequence[Manifest], served_only: bool = False, look: Look = unhurried
+    ) -> list[list[bytes] | Damaged]:
+        """Read the chunks of one version, or of several small ones in one round trip.
+
+        Returns:
+            Those of each version, or why they cannot be used.
+        """
+        if len(manifests) == 1:  # it may be large
+            try:
+                return [self.chunks(manifests[0], served_only, look)]
+            except Damaged as error:
+                return [error]
+        wanted = [[chunk for chunk in each.chunks if chunk.served or not served_only] for each in manifests]
+        keys = [
+            self.key("c", manifest.id, chunk.index)
+            for manifest, chunks in zip(manifests, wanted, strict=True)
+            for chunk in chunks
+        ]
+        found = iter(self.call("MGET", *keys) if keys else [])
+        return [_verified(chunks, list(islice(found, len(chunks)))) for chunks in wanted]
+
+    def _fetch(self, version: str, wanted: Sequence[ChunkInfo]) -> list[bytes]:
         found: list[bytes | None] = self.call("MGET", *(self.key("c", version, chunk.index) for chunk in wanted))
-        return found
+        return [verify(chunk, data) for chunk, data in zip(wanted, found, strict=True)]
 
 
-def _verified(wanted: Sequence[ChunkInfo], found: Sequence[bytes | None]) -> list[bytes]:
-    return [verify(chunk, data) for chunk, data in zip(wanted, found, strict=True)]
+def _verified(wanted: Sequence[ChunkInfo], found: Sequence[bytes | None]) -> list[bytes] | Damaged:
+    try:
+        return [verify(chunk, data) for chunk, data in zip(wanted, found, strict=True)]
+    except Damaged as error:
+        return error
 
 
 def anchors_of(pointers: Mapping[str, Pointer]) -> list[Pointer]:

@@ -7,20 +7,21 @@ names the versions that were passed over, and an empty model never takes the pla
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import takewhile
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from models.arrays import Array
 from models.ledger import RING, Arrivals, Erasures, Identities, order_time, without_erased
 from models.looking import Look, unhurried
-from models.snapshot import Damaged, Decoded, Manifest, decode
+from models.snapshot import Damaged, Decoded, Manifest, decode, fill
 from models.state import Schema, State
+from streaming.ahead import ahead
 from streaming.store import Store, VersionGone
 from streaming.versions.delta_cache import DeltaCache, Step
 from streaming.versions.retention import BESIDE
@@ -31,7 +32,11 @@ MANIFESTS_TOGETHER: Final = 32
 """Manifests read in one round trip on the way back to a base; each is a few KiB."""
 
 AHEAD: Final = 2
-"""Deltas fetched and decoded while another is applied: enough that the two threads do not wait for each other."""
+"""Reads of deltas made while another is decoded and applied: enough that the two threads do not wait for each other."""
+
+READ_BYTES: Final = 4 << 20
+"""Bytes of deltas read in one round trip, unless one alone has more. A service reads hundreds of deltas when it starts,
+and each change between its threads may cost a wait for a processor."""
 
 NOTHING_KNOWN: Final[Mapping[str, Manifest]] = MappingProxyType({})
 """Manifests of a caller that has read none."""
@@ -158,11 +163,13 @@ def advance(
     known = recent if recent is not None else DeltaCache()
     try:
         chain: list[Step] = []
-        for manifest in _chain(store, from_id, to_id, known.manifests):
+        manifests = _chain(store, from_id, to_id, known.manifests)
+        read = _fetched(store, [each for each in manifests if known.get(each.id) is None], served_only)
+        for manifest in manifests:
             if chain:
                 between()
             step = known.get(manifest.id)
-            chain.append(step or Step(manifest, decode(manifest, store.chunks(manifest, served_only), state.schema)))
+            chain.append(step or Step(manifest, decode(manifest, _sound(next(read)), state.schema)))
     except Damaged as error:
         raise NeedsBase(f"between {from_id} and {to_id}: {error.reason}") from error
     for number, step in enumerate(chain):
@@ -256,6 +263,14 @@ def _candidates(store: Store, wanted: str) -> Iterator[str]:
     yield from reversed(order[: order.index(wanted)] if wanted in order else order)
 
 
+class _Base(NamedTuple):
+    """The tables of a base, what else it holds, and its manifest."""
+
+    state: State
+    besides: Decoded
+    manifest: Manifest
+
+
 class _Loader:
     """Tries one version after the other. Damaged parts are remembered and not fetched again."""
 
@@ -274,7 +289,7 @@ class _Loader:
             for manifest in lineage(self._store, version):
                 base = self._base(manifest)
                 if base is not None:
-                    return self._roll_forward(*base, manifest, deltas[::-1])
+                    return self._roll_forward(base, manifest, deltas[::-1])
                 deltas.append(manifest)
         except Damaged as error:
             broken = deltas[-1].parent if deltas else version
@@ -282,48 +297,44 @@ class _Loader:
                 self.damaged.setdefault(broken, error.reason)
         return None
 
-    def _base(self, manifest: Manifest) -> tuple[Decoded, Manifest] | None:
+    def _base(self, manifest: Manifest) -> _Base | None:
         beside = manifest.id + BESIDE
         if beside in self._bases:
             found = self._store.manifests([beside])[beside]
             if isinstance(found, Damaged):
                 self.damaged[beside] = found.reason
-            elif (decoded := self._decoded(found)) is not None:
-                return decoded, found
-        if manifest.kind == "base" and (decoded := self._decoded(manifest)) is not None:
-            return decoded, manifest
-        return None
+            elif (base := self._filled(found)) is not None:
+                return base
+        return self._filled(manifest) if manifest.kind == "base" else None
 
-    def _decoded(self, manifest: Manifest) -> Decoded | None:
+    def _filled(self, manifest: Manifest) -> _Base | None:
         if manifest.id in self.damaged:
             return None
+        state = State(self._schema, self._ceilings, served_only=self._served_only)
         try:
-            chunks = self._store.chunks(manifest, self._served_only, self._look)
-            return decode(manifest, chunks, self._schema, look=self._look)
+            chunks = self._store.each_chunk(manifest, self._served_only)
+            return _Base(state, fill(state, manifest, chunks, self._look), manifest)
         except Damaged as error:
             self.damaged[manifest.id] = error.reason
             return None
 
-    def _ahead(self, manifests: Sequence[Manifest]) -> Iterator[Decoded | None]:
-        """What versions hold, in their order, None for a damaged one."""
-        with ThreadPoolExecutor(1, "decoding") as worker:
-            waiting: deque[Future[Decoded | None]] = deque()
-            for each in manifests:
-                waiting.append(worker.submit(self._decoded, each))
-                if len(waiting) > AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+    def _decoded(self, manifests: Sequence[Manifest]) -> Iterator[tuple[Manifest, Decoded]]:
+        """What deltas hold, in their order, up to a damaged one."""
+        sound = list(takewhile(lambda each: each.id not in self.damaged, manifests))
+        for manifest, chunks in zip(sound, _fetched(self._store, sound, self._served_only, self._look), strict=True):
+            try:
+                decoded = decode(manifest, _sound(chunks), self._schema, look=self._look)
+            except Damaged as error:
+                self.damaged[manifest.id] = error.reason
+                return
+            yield manifest, decoded
 
-    def _roll_forward(self, first: Decoded, base: Manifest, at: Manifest, deltas: Sequence[Manifest]) -> Loaded:
-        state = State(self._schema, self._ceilings, served_only=self._served_only)
-        state.apply(first.changes, self._look)
+    def _roll_forward(self, base: _Base, at: Manifest, deltas: Sequence[Manifest]) -> Loaded:
+        state, first = base.state, base.besides
         windows = [(first.first_arrival, first.arrivals)]
-        erased, reached = [base.erased], at
+        erased, reached = [base.manifest.erased], at
         joins = [first.joins]
-        for delta, decoded in zip(deltas, self._ahead(deltas), strict=True):
-            if decoded is None:
-                break
+        for delta, decoded in self._decoded(deltas):
             state.apply(decoded.changes, self._look)
             windows.append((decoded.first_arrival, decoded.arrivals))
             erased.append(delta.erased)
@@ -338,6 +349,35 @@ class _Loader:
         known = without_erased(joins, [{user for user, _ in each} for each in erased])
         identities = Identities(known, reached.progress.identities)
         return Loaded(state, reached, dict(self.damaged), arrivals, erasures, identities)
+
+
+def _fetched(
+    store: Store, manifests: Sequence[Manifest], served_only: bool, look: Look = unhurried
+) -> Iterator[list[bytes] | Damaged]:
+    """The chunks of each version, or why they cannot be used, read ahead of the caller."""
+    calls = [partial(store.chunks_of, some, served_only, look) for some in _together(manifests, served_only)]
+    return ahead(calls, AHEAD)
+
+
+def _sound(chunks: list[bytes] | Damaged) -> list[bytes]:
+    if isinstance(chunks, Damaged):
+        raise chunks
+    return chunks
+
+
+def _together(manifests: Sequence[Manifest], served_only: bool) -> Iterator[list[Manifest]]:
+    """Versions that are read in one round trip."""
+    some: list[Manifest] = []
+    size = 0
+    for each in manifests:
+        more = sum(chunk.size for chunk in each.chunks if chunk.served or not served_only)
+        if some and size + more > READ_BYTES:
+            yield some
+            some, size = [], 0
+        some.append(each)
+        size += more
+    if some:
+        yield some
 
 
 def _joined(windows: Sequence[tuple[int, dict[str, Array]]], stop: int) -> Arrivals | None:

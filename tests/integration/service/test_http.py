@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import threading
 import time
@@ -238,8 +239,9 @@ def test_a_service_is_not_ready_before_it_knows_the_facts_of_items(
 
 
 def test_a_service_is_not_ready_before_it_made_a_page_which_counts_nowhere(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     wanted, make, made = threading.Event(), warming.make_page, []
 
     async def make_when_wanted(ctx: Any) -> None:
@@ -258,6 +260,9 @@ def test_a_service_is_not_ready_before_it_made_a_page_which_counts_nowhere(
         assert ended.is_set()
         assert b'"items"' in made[0]
         assert served.context.telemetry.counts().slates == 0
+    (moments,) = (vars(record)["fields"] for record in caplog.records if record.getMessage() == "ready")
+    assert set(moments) == {"imports", "application", "kernels", "facts", "version", "ready"}
+    assert list(moments.values()) == sorted(moments.values()), "each part was noted when it was done"
 
 
 KEYS = {"read": "r-key", "events": "e-key", "admin": "a-key"}

@@ -285,6 +285,24 @@ def test_a_chunk_that_changed_in_redis_is_damaged(store, lease, change):
         store.chunks(store.manifest("v1"))
 
 
+def test_small_versions_are_read_together_and_damage_is_that_of_its_version(store, lease, monkeypatch):
+    for seq in (1, 2, 3):
+        commit(store, lease, f"v{seq}", seq, parent=f"v{seq - 1}" if seq > 1 else "", data=bytes([seq]) * 9)
+    store.call("DEL", store.key("c", "v2", 1))
+    manifests = [store.manifest(f"v{seq}") for seq in (1, 2, 3)]
+    calls, call = [], store.call
+    monkeypatch.setattr(store, "call", lambda *command: calls.append(command[0]) or call(*command))
+    first, second, third = store.chunks_of(manifests)
+    assert calls == ["MGET"]
+    assert (first, third) == ([b"\1" * 9, b"\1" * 18], [b"\3" * 9, b"\3" * 18])
+    assert isinstance(second, Damaged)
+    assert "chunk 1 is missing" in second.reason
+    assert store.chunks_of(manifests, served_only=True) == [[bytes([seq]) * 9] for seq in (1, 2, 3)]
+    (alone,) = store.chunks_of(manifests[1:2])
+    assert isinstance(alone, Damaged)
+    assert store.chunks_of([]) == []
+
+
 def test_a_redis_that_is_away_is_named_and_not_waited_for():
     store = Store("redis://127.0.0.1:1/0", "main", timeout=0.2, retries=1)
     with pytest.raises(StoreUnavailable, match="can't be reached") as caught:

@@ -103,6 +103,23 @@ def test_a_state_rebuilt_from_versions_has_the_same_bytes_offsets_and_arrivals(s
         assert load(store, id_).state.digest() == digests[id_]
 
 
+@pytest.mark.parametrize("together", [1, 4 << 20])
+def test_deltas_read_together_or_one_by_one_make_the_same_state(store, open_checkpointer, monkeypatch, together):
+    learner, _, ids, _ = chain(open_checkpointer, 6)
+    monkeypatch.setattr(versions, "READ_BYTES", together)
+    reads, read = [], Store.chunks_of
+    monkeypatch.setattr(
+        Store,
+        "chunks_of",
+        lambda self, some, *more: reads.append([each.id for each in some]) or read(self, some, *more),
+    )
+    assert load(store).state.digest() == learner.state.digest()
+    assert reads == ([ids[1:]] if together > 1 else [[id_] for id_ in ids[1:]])
+    behind = load(store, ids[1]).state
+    versions.advance(store, behind, ids[1], ids[-1], served_only=False)
+    assert behind.digest() == learner.state.digest()
+
+
 def test_a_run_with_restarts_ends_in_the_same_bytes_as_one_without(store, open_checkpointer):
     learner = Toy()
     for until in (15, 40, 41, 90):

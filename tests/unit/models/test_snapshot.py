@@ -17,6 +17,7 @@ from models.snapshot.chunks import Damaged, Part, read, write
 from models.snapshot.compatibility import Incompatible, TooNew
 from models.snapshot.decoding import decode
 from models.snapshot.encoding import Chunk, NotFinite, describe
+from models.snapshot.filling import fill
 from models.snapshot.manifest import Manifest, seal, unseal, verify
 from models.snapshot.migrations import MIGRATIONS, RELEARNED
 from models.state.merges import SUM
@@ -91,15 +92,48 @@ def everything(chunks):
     return [chunk.data for chunk in chunks]
 
 
+def rebuilt(how, manifest, data, schema=SCHEMA, served_only=False):
+    """A new state with what a base holds: decoded whole, or filled chunk by chunk as a start does."""
+    state = State(schema, served_only=served_only)
+    if how == "whole":
+        state.apply(decode(manifest, data, schema).changes)
+    else:
+        fill(state, manifest, iter(data))
+    return state
+
+
+BOTH_WAYS = pytest.mark.parametrize("how", ["whole", "chunk by chunk"])
+
+
+@BOTH_WAYS
 @pytest.mark.parametrize("limit", [16_384, 8 << 20])
-def test_a_state_rebuilt_from_chunks_has_the_same_bytes(limit):
+def test_a_state_rebuilt_from_chunks_has_the_same_bytes(how, limit):
     state = filled(items=3000, users=500)
+    state.remove("item", ["tea ✓7", "tea ✓2999"])
     chunks = encode(state.full(), SCHEMA, limit=limit)
     assert max(len(chunk.data) for chunk in chunks) <= limit
     assert (len(chunks) > 10) == (limit == 16_384)
-    other = State(SCHEMA)
-    other.apply(decode(manifest_of(state, chunks), everything(chunks), SCHEMA).changes)
+    other = rebuilt(how, manifest_of(state, chunks), everything(chunks))
     assert other.digest() == state.digest()
+    assert other.add("item", "new") == state.add("item", "new")
+
+
+def test_chunks_are_taken_one_by_one_and_in_the_order_in_which_they_are_written():
+    state = filled(items=3000, users=500)
+    chunks = encode(state.full(), SCHEMA, limit=16_384)
+    other, seen = State(SCHEMA), []
+
+    def fetched():
+        for chunk in chunks:
+            seen.append(float(np.abs(other.tables["weights"].columns["q"]).sum()))
+            yield chunk.data
+
+    fill(other, manifest_of(state, chunks), fetched())
+    assert len({total for total in seen if total}) > 2, "rows are there before the last chunk is fetched"
+    rows = next(data for data in everything(chunks) if all(part.kind == "table" for part in read(data)))
+    for again, why in ((rows, "do not ascend"), (chunks[0].data, "behind the rows that need them")):
+        with pytest.raises(Damaged, match=why):
+            rebuilt("chunk by chunk", manifest_of(state, chunks), [*everything(chunks), again])
 
 
 def test_deltas_carry_removed_rows_and_the_free_list():
@@ -113,13 +147,13 @@ def test_deltas_carry_removed_rows_and_the_free_list():
     assert other.add("item", "new") == state.add("item", "new")
 
 
-def test_served_chunks_hold_no_user():
+@BOTH_WAYS
+def test_served_chunks_hold_no_user(how):
     state = filled()
     chunks = encode(state.full(), SCHEMA)
     served = [chunk.data for chunk in chunks if chunk.served]
     assert not any(b"u0" in data for data in served)
-    other = State(SCHEMA, served_only=True)
-    other.apply(decode(manifest_of(state, chunks), served, SCHEMA).changes)
+    other = rebuilt(how, manifest_of(state, chunks), served, served_only=True)
     assert other.keys["item"].rows == state.keys["item"].rows
 
 
@@ -130,10 +164,13 @@ def test_arrivals_travel_with_their_position(limit):
     start = 2**40 - 4000
     chunks = encode(state.full(), SCHEMA, window, start, limit)
     decoded = decode(manifest_of(state, chunks, arrivals=start + 3000), everything(chunks), SCHEMA)
-    assert decoded.first_arrival == start
-    assert decoded.arrivals["event_hash"].tolist() == list(range(3000))
-    with pytest.raises(Damaged, match="arrivals end at"):
-        decode(manifest_of(state, chunks, arrivals=start), everything(chunks), SCHEMA)
+    besides = fill(State(SCHEMA), manifest_of(state, chunks, arrivals=start + 3000), everything(chunks))
+    for found in (decoded, besides):
+        assert found.first_arrival == start
+        assert found.arrivals["event_hash"].tolist() == list(range(3000))
+    for how in ("whole", "chunk by chunk"):
+        with pytest.raises(Damaged, match="arrivals end at"):
+            rebuilt(how, manifest_of(state, chunks, arrivals=start), everything(chunks))
 
 
 def test_a_state_with_a_nan_is_never_written():
@@ -144,13 +181,14 @@ def test_a_state_with_a_nan_is_never_written():
     assert caught.value.columns == ["weights.q"]
 
 
-def test_a_nan_in_stored_bytes_is_damage():
+@BOTH_WAYS
+def test_a_nan_in_stored_bytes_is_damage(how):
     state = filled()
     chunks = encode(state.full(), SCHEMA)
     needle = np.ascontiguousarray(state.tables["weights"].columns["q"][1]).tobytes()
     data = [chunk.data.replace(needle, np.full(3, np.nan, np.float32).tobytes()) for chunk in chunks]
     with pytest.raises(Damaged, match="NaN"):
-        decode(manifest_of(state, chunks), data, SCHEMA)
+        rebuilt(how, manifest_of(state, chunks), data)
 
 
 @pytest.mark.parametrize(
@@ -172,35 +210,39 @@ def test_a_row_that_was_never_handed_out_is_damage(table, rows, column, value):
         decode(manifest_of(state, chunks, "delta"), everything(chunks), SCHEMA)
 
 
-def test_a_missing_column_keeps_its_default_and_an_unknown_one_is_dropped():
+@BOTH_WAYS
+def test_a_missing_column_keeps_its_default_and_an_unknown_one_is_dropped(how):
     state = filled()
     chunks = encode(state.full(), SCHEMA)
     newer = schema_of(weights=(Column("n", "u4", merge=SUM), Column("born", "f8", default=9.0, merge=SUM)))
-    other = State(newer)
-    other.apply(decode(manifest_of(state, chunks), everything(chunks), newer).changes)
+    other = rebuilt(how, manifest_of(state, chunks), everything(chunks), newer)
     assert other.tables["weights"].columns["born"][:5].tolist() == [9.0] * 5
     assert "q" not in other.tables["weights"].columns
 
 
-def test_other_dimensions_are_refused_with_both_numbers():
+@BOTH_WAYS
+def test_other_dimensions_are_refused_with_both_numbers(how):
     state = filled()
     chunks = encode(state.full(), SCHEMA)
     with pytest.raises(Incompatible, match=r"weights\.q as <f4 of shape \(3,\).*shape \(4,\)"):
-        decode(manifest_of(state, chunks), everything(chunks), schema_of(weights=(Column("q", "f4", (4,), merge=SUM),)))
+        rebuilt(
+            how, manifest_of(state, chunks), everything(chunks), schema_of(weights=(replace(WEIGHTS[0], shape=(4,)),))
+        )
     with pytest.raises(Incompatible, match="rows of slots 4 a item, the configuration asks for 8 a item"):
-        decode(manifest_of(state, chunks), everything(chunks), schema_of(width=8))
+        rebuilt(how, manifest_of(state, chunks), everything(chunks), schema_of(width=8))
 
 
-def test_a_version_of_newer_code_is_refused():
+@BOTH_WAYS
+def test_a_version_of_newer_code_is_refused(how):
     with pytest.raises(TooNew, match="schema 9, this program knows up to 1"):
-        decode(Manifest("a", 1, "base", schema_version=9), [], SCHEMA)
+        rebuilt(how, Manifest("a", 1, "base", schema_version=9), [])
 
 
-def test_the_golden_version_still_loads():
+@BOTH_WAYS
+def test_the_golden_version_still_loads(how):
     manifest = unseal((GOLDEN / "manifest").read_bytes())
     data = [verify(info, (GOLDEN / f"chunk{info.index}").read_bytes()) for info in manifest.chunks]
-    state = State(SCHEMA)
-    state.apply(decode(manifest, data, SCHEMA).changes)
+    state = rebuilt(how, manifest, data)
     assert state.digest() == (GOLDEN / "digest").read_text().strip()
 
 
@@ -265,13 +307,13 @@ def test_a_changed_chunk_is_damage_or_a_sound_state(data):
     for _ in range(data.draw(st.integers(1, 4))):
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
     raw = raw[: data.draw(st.integers(0, len(raw)))] if data.draw(st.booleans()) else raw
-    other = State(SCHEMA)
-    try:
-        other.apply(decode(manifest_of(state, chunks), [bytes(raw)], SCHEMA).changes)
-    except (Damaged, Incompatible):
-        return
-    assert not other.full().not_finite()
-    assert other.nbytes() < 4 * State.nbytes(state) + 100_000
+    for how in ("whole", "chunk by chunk"):
+        try:
+            other = rebuilt(how, manifest_of(state, chunks), [bytes(raw)])
+        except (Damaged, Incompatible):
+            continue
+        assert not other.full().not_finite()
+        assert other.nbytes() < 4 * State.nbytes(state) + 100_000
 
 
 HEADERS = st.recursive(
@@ -315,6 +357,7 @@ def test_a_made_up_header_is_damage_or_fits_its_bytes(header, body):
     state = filled()
     try:
         decoded = decode(manifest_of(state, []), [data], SCHEMA)
+        rebuilt("chunk by chunk", manifest_of(state, []), [data])
     except (Damaged, Incompatible):
         return
     assert sum(part.rows.nbytes for part in decoded.changes.tables.values()) <= len(data)
@@ -359,9 +402,10 @@ if __name__ == "__main__":
     golden()
 
 
-def test_a_base_without_the_ids_of_its_rows_is_damage():
+@BOTH_WAYS
+def test_a_base_without_the_ids_of_its_rows_is_damage(how):
     state = filled()
     whole = encode(state.full(), SCHEMA)
     chunks = encode(state.full()._replace(keys={}), SCHEMA)
     with pytest.raises(Damaged, match="keys"):
-        decode(manifest_of(state, whole), [chunk.data for chunk in chunks], SCHEMA)
+        rebuilt(how, manifest_of(state, whole), everything(chunks))

@@ -11,7 +11,7 @@ import pytest
 from models.dimensions import BLOCKS
 from models.recommender.types import RecommenderOptions
 from models.snapshot import Manifest
-from models.snapshot.decoding import decode
+from models.snapshot.filling import fill
 from models.snapshot.manifest import unseal, verify
 from models.snapshot.migrations import MIGRATIONS
 from models.state import SCHEMA, Changes, State, TableChanges
@@ -36,7 +36,7 @@ def test_a_version_of_schema_3_loads_and_counts_items_without_a_row_again(served
     read = [chunk for info, chunk in zip(manifest.chunks, chunks, strict=True) if info.served or not served_only]
     options = RecommenderOptions(items=1000, users=1000, categories=100, brands=100, queries=100)
     state = State(SCHEMA, options.ceilings(), served_only=served_only)
-    state.apply(decode(manifest, read, SCHEMA).changes)
+    fill(state, manifest, read)
     assert list(state.keys["item"].rows) == ["tea", "mug ✓", "pot"]
     assert state.tables["item_totals"].columns["forward"][0] == 2.0**24
     assert state.tables["item_stats"].columns["category"][:3].tolist() == [0, 1, -1]

@@ -53,22 +53,24 @@ WANTED = st.builds(
 )
 
 
-def changed(changes: list[tuple[str, ItemFacts | None]]) -> ItemCatalogue:
-    """A catalogue with these changes, without a store."""
+def changed(changes: list[tuple[str, ItemFacts | None]], together: int = 1) -> ItemCatalogue:
+    """A catalogue with these changes, some of them taken together, without a store."""
     catalogue = ItemCatalogue(cast("Store", None))
-    for item, facts in changes:
+    for start in range(0, len(changes), together):
+        some = changes[start : start + together]
         with catalogue._lock:
-            catalogue._put(item, facts)
-        catalogue._take([item])
+            for item, facts in some:
+                catalogue._put(item, facts)
+        catalogue._take([item for item, _ in some])
     return catalogue
 
 
 @settings(max_examples=300)
-@given(CHANGES, WANTED)
+@given(CHANGES, WANTED, st.sampled_from([1, 3, 40]))
 def test_a_filter_finds_the_same_as_a_check_of_every_item(
-    changes: list[tuple[str, ItemFacts | None]], wanted: Wanted
+    changes: list[tuple[str, ItemFacts | None]], wanted: Wanted, together: int
 ) -> None:
-    catalogue, now = changed(changes), dict(changes)
+    catalogue, now = changed(changes, together), dict(changes)
     expected = {item for item, facts in now.items() if facts is not None and facts.available and wanted.matches(facts)}
     found = catalogue.matching(wanted, 100)
     assert set(found) == expected
@@ -91,18 +93,20 @@ def test_stretches_of_any_length_find_the_same_in_the_same_order(
 
 def test_a_tag_that_comes_and_goes_does_not_grow_its_list_forever() -> None:
     columns = Columns()
-    for turn in range(20_000):
-        columns.put(f"i{turn % 10}", ItemFacts(category=f"c{turn % 3}", tags=("sale",) if (turn // 10) % 2 else ()))
-    columns.put("i0", ItemFacts(category="c0", tags=("sale",)))
+    for turn in range(2_000):
+        tags = ("sale",) if turn % 2 else ()
+        columns.put(ITEMS, [ItemFacts(category=f"c{(turn + n) % 3}", tags=tags) for n in range(len(ITEMS))])
+    columns.put(["i0"], [ItemFacts(category="c0", tags=("sale",))])
     assert len(columns._lists["tag", "sale"].rows) <= 2 * matching.SMALL
     assert len(columns._lists["category", "c0"].rows) <= 2 * matching.SMALL
-    assert next(columns.matching(Wanted(tags_all=frozenset({"sale"})))) in {f"i{n}" for n in range(10)}
+    assert next(columns.matching(Wanted(tags_all=frozenset({"sale"})))) in ITEMS
 
 
 def test_the_columns_grow_with_the_catalogue() -> None:
     columns = Columns()
-    for n in range(5_000):
-        columns.put(f"i{n}", ItemFacts(price=float(n)))
+    for start, stop in ((0, 1), (1, 4_998), (4_998, 5_000)):
+        numbers = range(start, stop)
+        columns.put([f"i{n}" for n in numbers], [ItemFacts(price=float(n)) for n in numbers])
     assert list(columns.matching(Wanted(price_min=4_998.0))) == ["i4998", "i4999"]
     assert len(list(columns.matching(EVERYTHING))) == 5_000
 
@@ -110,7 +114,8 @@ def test_the_columns_grow_with_the_catalogue() -> None:
 def test_a_condition_finds_the_one_item_among_many_without_looking_at_each(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = checked({"colour": "red", "url": "https://shop.example/1", "stock": 3})[0]
     rare = checked({"colour": "green", "url": "https://shop.example/2", "stock": 9})[0]
-    catalogue = changed([(f"i{n}", ItemFacts(attributes=rare if n == 3_000 else plain)) for n in range(4_000)])
+    shop = [(f"i{n}", ItemFacts(attributes=rare if n == 3_000 else plain)) for n in range(4_000)]
+    catalogue = changed([*shop], together=1_000)
     looked: list[ItemFacts | None] = []
     matches = Wanted.matches
 
@@ -183,8 +188,8 @@ def test_a_search_without_time_says_that_it_has_not_seen_all() -> None:
 def test_a_name_and_a_value_are_hashed_once_for_all_items_that_have_them() -> None:
     bits.cache_clear()
     index = ConditionIndex()
-    for row in range(3_000):
-        index.put(row, ItemFacts(category=f"c{row % 5}", brand=f"b{row % 7}", price=float(row % 11)))
+    shop = [ItemFacts(category=f"c{row % 5}", brand=f"b{row % 7}", price=float(row % 11)) for row in range(3_000)]
+    index.put(range(3_000), shop)
     assert bits.cache_info().misses == len(("category", "brand", "price")) + 5 + 7 + 11
 
 

@@ -28,7 +28,7 @@ def test_both_default_witnesses_show_their_scores():
     state, events = learnt_state()
     telemetry = LearnerTelemetry(CollectorRegistry())
     paths = ["facto.FMRegressor", "linear_model.LinearRegression"]
-    witnessing = WitnessRunner(Witnesses(time.monotonic, declared(paths), 0.5), WEIGHTS, telemetry)
+    witnessing = WitnessRunner(lambda: Witnesses(time.monotonic, declared(paths), 0.5), WEIGHTS, telemetry)
 
     def judged(path: str) -> float:
         return telemetry.registry.get_sample_value("sluicegate_witness_events", {"contender": f"river.{path}"}) or 0.0
@@ -45,7 +45,7 @@ def test_both_default_witnesses_show_their_scores():
 def test_a_batch_passes_by_while_the_one_before_is_judged():
     state, events = learnt_state()
     busy = SimpleNamespace(members=[1], watch=lambda *_: time.monotonic(), scores=dict)
-    witnessing = WitnessRunner(busy, WEIGHTS, LearnerTelemetry(CollectorRegistry()))
+    witnessing = WitnessRunner(lambda: busy, WEIGHTS, LearnerTelemetry(CollectorRegistry()))
     witnessing.close()  # nobody takes offers any more
     witnessing.offer(events, state, 0)
     first = witnessing._offer
