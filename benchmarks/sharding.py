@@ -140,7 +140,7 @@ class Sharded:
             changes = state.changed()
             arrays = to_arrays(changes)
         with self._timed("cut"):
-            state.cut(changes)
+            state.forget_changes()
         self.bytes_down += sum(array.nbytes for array in arrays.values())
         for shard in self.shards:
             with self._timed("apply"):

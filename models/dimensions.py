@@ -208,6 +208,9 @@ CAUTION: Final = 1.0
 
 CAUTION_MOST: Final = 8.0
 
+CAUTION_TESTS: Final = 300.0
+"""Tested events in which the caution goes most of the way to where it rests, for merging learners that each moved it."""
+
 COST_HITS: Final = 0.015
 COST_RANKS: Final = 0.003
 """Share of the hits, and of the reciprocal ranks, of touched items that untouched ones may cost. At 0 no untouched item

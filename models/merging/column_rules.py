@@ -50,15 +50,33 @@ def _grown(shared: Shared, column: Column) -> Array:
     return np.maximum(shared.values[name].astype(np.float64) - shared.spread(shared.base[name]), LEAST)
 
 
-def averaged(shared: Shared, column: Column, steps: Steps) -> Array:
-    """The mean of the parts' steps, weighed by the squared gradients that each added, or by how many steps it took."""
-    base = shared.base[column.name]
-    if "." in column.merge.by:
-        weights = np.maximum(steps(column.merge.by)[1][shared.parts].astype(np.float64), LEAST)
-    else:
-        weights = _grown(shared, column)
+def settling(shared: Shared, column: Column, steps: Steps) -> Array:
+    """The base, moved as far towards the parts' aims as the work of all of them goes.
+
+    A part that did work t has gone the share 1 - exp(-t) of the way to its aim. The aims weigh by the work of each.
+    """
+    base = shared.base[column.name].astype(np.float64)
     moved = shared.values[column.name].astype(np.float64) - shared.spread(base)
-    return _as(base, base + shared.total(moved * weights) / shared.total(weights))
+    each, all_ = _work(shared, column, steps)
+    shares = each / shared.spread(shared.total(each))
+    aims = shared.total(moved * shares / -np.expm1(-each))
+    found = base - np.expm1(-all_) * aims
+    return _as(shared.base[column.name], found.clip(column.merge.low, column.merge.high))
+
+
+def _work(shared: Shared, column: Column, steps: Steps) -> tuple[Array, Array]:
+    """The work of each part, (m,), and of all that changed the row together, (g,): more than 0."""
+    pace = column.merge.number
+    if "." in column.merge.by:
+        taken = np.maximum(steps(column.merge.by)[1][shared.parts].astype(np.float64), LEAST)
+        return pace * taken, pace * shared.total(taken)
+    before, more = shared.base[column.merge.by].astype(np.float64) + dim.RANK_START, _grown(shared, column)
+    return pace * _rooted(shared.spread(before), more), pace * _rooted(before, shared.total(more))
+
+
+def _rooted(before: Array, more: Array) -> Array:
+    """sqrt(before + more) - sqrt(before), without the loss of digits where more is little."""
+    return np.asarray(more / (np.sqrt(before + more) + np.sqrt(before)))
 
 
 def described(shared: Shared, column: Column, _steps: Steps) -> Array:
@@ -148,7 +166,7 @@ def rate(shared: Shared, column: Column, _steps: Steps) -> Array:
 
 
 _BY_RULE: Final[Mapping[Rule, Callable[[Shared, Column, Steps], Array]]] = {
-    "averaged": averaged,
+    "settling": settling,
     "decayed": decayed,
     "largest": largest,
     "earliest": earliest,

@@ -6,13 +6,14 @@ one of them changed is taken over as it is; the rules say what becomes of a row 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
 Rule = Literal[
     "sum",
     "adagrad",
-    "averaged",
+    "settling",
     "newton",
     "decayed",
     "largest",
@@ -44,11 +45,15 @@ class Merge:
         rule: Its name; the constants and functions below say what each does.
         by: The column that the rule needs as well, as "column" of the same table or "table.column".
         number: A number that the rule needs.
+        low: The least value that the learner keeps the column at, where the rule might fall below.
+        high: The largest one.
     """
 
     rule: Rule
     by: str = ""
     number: float = 0.0
+    low: float = -math.inf
+    high: float = math.inf
 
 
 SUM: Final = Merge("sum")
@@ -107,15 +112,19 @@ def adagrad(total: str, start: float) -> Merge:
     return Merge("adagrad", total, start)
 
 
-def averaged(total: str) -> Merge:
-    """Numbers that settle within a round: the mean of the parts', weighed by the work of each.
+def settling(work: str, pace: float, low: float = -math.inf, high: float = math.inf) -> Merge:
+    """Numbers that go to where they rest: as far as the work of all parts takes them.
 
-    Each part has moved them all the way to where they settle; the sum of their steps would overshoot.
+    After work t, exp(-t) of the way is left. A part that has come to rest says where that is, and the sum of such steps
+    would overshoot; of parts that have hardly begun, the steps add up.
 
     Args:
-        total: The column with the sum of squared gradients, or "table.column" of a count of steps.
+        work: The column with the sum of squared gradients, or "table.column" of a count of steps.
+        pace: Work for each unit by which the root of that sum grows, or for each step.
+        low: The least value that the learner keeps them at.
+        high: The largest one.
     """
-    return Merge("averaged", total)
+    return Merge("settling", work, pace, low, high)
 
 
 def newton(inverse: str, forget: float) -> Merge:

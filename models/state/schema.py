@@ -26,12 +26,12 @@ from models.state.merges import (
     UNTOUCHED,
     Merge,
     adagrad,
-    averaged,
     counted,
     fading,
     mean,
     neighbours,
     newton,
+    settling,
 )
 from models.state.tables import Column, Schema, Space, Table
 
@@ -54,8 +54,12 @@ def _bias() -> Column:
     return Column("bias", "f4", merge=adagrad("bias_sum", dim.BIAS_START))
 
 
-def _weight() -> Column:
-    return Column("weight", "f4", merge=averaged("total"))
+def _weights(name: str, width: int, rate: float, *, blocks: int = dim.BLOCKS) -> Table:
+    # AdaGrad's steps of one gradient g are rate g / root(total). Near rest a squared gradient is, on average, the
+    # curvature, so a step goes the share rate g^2 / root(total) of the way: twice the rate for each unit of the root.
+    # The features of a list go together: a list moves each weight as far as all `width` of them say.
+    weight = Column("weight", "f4", merge=settling("total", 2.0 * rate * width))
+    return Table(name, "model", (weight, _sum("total")), width=blocks * width)
 
 
 def _sum(name: str, dtype: str = "f4", default: float = 0) -> Column:
@@ -157,7 +161,7 @@ MODEL_TABLES = (
     Table("pool", "model", (_ref("item", "item", POOL),), width=dim.POOL),
     _moments("moments", FEATURES, "clock.lists"),
     # The first FEATURES weights are shared and take Newton steps; those of the buckets take AdaGrad's.
-    Table("ranker", "model", (_weight(), _sum("total")), width=dim.BLOCKS * FEATURES),
+    _weights("ranker", FEATURES, dim.BLOCK_RATE),
     # Inverse of the shared weights' curvature, one row per feature.
     Table(
         "curvature",
@@ -179,15 +183,19 @@ MODEL_TABLES = (
         "caution",
         "model",
         tuple(
-            Column(name, "f4", default=default, merge=averaged("race.tested"))
+            Column(name, "f4", default=default, merge=settling("race.tested", 1.0 / dim.CAUTION_TESTS, low, high))
             # worth: untouched items' hits without any caution, per hit of touched ones.
-            for name, default in (("hits", -dim.CAUTION), ("ranks", -dim.CAUTION), ("worth", dim.COST_HITS))
+            for name, default, low, high in (
+                ("hits", -dim.CAUTION, -dim.CAUTION_MOST, 0.0),
+                ("ranks", -dim.CAUTION, -dim.CAUTION_MOST, 0.0),
+                ("worth", dim.COST_HITS, 0.0, 1.0),
+            )
         ),
     ),
     _moments("fresh_moments", FRESH_FEATURES, "fresh.lists"),
-    Table("fresh_ranker", "model", (_weight(), _sum("total")), width=dim.BLOCKS * FRESH_FEATURES),
-    Table("fresh_gate", "model", (_weight(), _sum("total")), width=dim.BLOCKS * dim.GATE_TERMS),
-    Table("linear", "model", (_weight(), _sum("total")), width=FEATURES + 1),
+    _weights("fresh_ranker", FRESH_FEATURES, dim.FRESH_RATE),
+    _weights("fresh_gate", dim.GATE_TERMS, dim.FRESH_RATE),
+    _weights("linear", FEATURES + 1, dim.RANK_RATE, blocks=1),
     Table(
         "race",
         "model",

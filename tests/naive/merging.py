@@ -91,6 +91,13 @@ def one_after_another(
     return weight
 
 
+def settling(base: float, parts: Sequence[tuple[float, float]]) -> float:
+    """A number on its way to where it rests, from each part's value and work."""
+    total = sum(work for _, work in parts)
+    aim = sum(work * (value - base) / (1.0 - math.exp(-work)) for value, work in parts) / total
+    return base + (1.0 - math.exp(-total)) * aim
+
+
 def decayed(base: float, keys: Sequence[float]) -> float:
     """Log of a decayed count, from each part's."""
     return math.log(math.exp(base) + sum(math.exp(key) - math.exp(base) for key in keys))

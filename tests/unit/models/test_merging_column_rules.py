@@ -102,6 +102,64 @@ def test_small_steps_of_several_parts_are_those_of_one_learner(before: float, sl
     assert found == pytest.approx(expected, abs=2e-2 * sum(map(len, slopes)) * rate)
 
 
+TESTS = dim.CAUTION_TESTS
+"""Tested events that take the caution most of its way."""
+
+
+def caution(column: str, base: float, values: Sequence[float], tested: Sequence[int]) -> float:
+    touched = shared({column: [base]}, {column: [[value] for value in values]})
+    found = merged(touched, column_of("caution", column), lambda _: (0, np.array(tested)))
+    return float(found[0])
+
+
+@given(base=st.floats(-6.0, -1.0), parts=st.lists(st.tuples(st.floats(-6.0, -1.0), st.integers(1, 900)), min_size=2))
+def test_numbers_that_settle_go_as_far_as_the_work_of_all_parts(base: float, parts: list[tuple[float, int]]) -> None:
+    found = caution("hits", base, *zip(*parts, strict=True))
+    expected = naive.merging.settling(base, [(value, tested / TESTS) for value, tested in parts])
+    assert found == pytest.approx(min(max(expected, -dim.CAUTION_MOST), 0.0), abs=1e-9)
+
+
+@given(base=st.floats(-6.0, 0.0), aim=st.floats(-6.0, 0.0), tested=st.lists(st.integers(0, 2_000), min_size=2))
+def test_numbers_of_one_aim_arrive_where_one_learner_would(base: float, aim: float, tested: list[int]) -> None:
+    def arrived(count: int) -> float:
+        return aim + (base - aim) * float(np.exp(-count / TESTS))
+
+    found = caution("ranks", base, [arrived(count) for count in tested], tested)
+    assert found == pytest.approx(arrived(sum(tested)), abs=1e-6)
+
+
+def test_steps_of_a_short_round_add_up_and_those_that_have_settled_are_averaged() -> None:
+    assert caution("hits", -3.0, [-3.2, -2.9], [1, 1]) == pytest.approx(-3.1, abs=1e-3)
+    assert caution("hits", -3.0, [-5.0, -4.0], [9_000, 9_000]) == pytest.approx(-4.5, abs=1e-6)
+
+
+def test_a_caution_that_shards_all_lowered_stays_within_its_bounds() -> None:
+    assert caution("hits", -7.5, [-8.0] * 8, [5] * 8) == -dim.CAUTION_MOST
+    assert caution("ranks", -0.2, [0.0] * 8, [5] * 8) == 0.0
+
+
+@given(
+    base=WEIGHT,
+    before=st.floats(0.0, 1e4),
+    parts=st.lists(st.tuples(WEIGHT, st.just(0.0) | st.floats(0.01, 50.0)), min_size=2, max_size=8),
+)
+def test_weights_settle_by_their_squared_gradients(
+    base: float, before: float, parts: list[tuple[float, float]]
+) -> None:
+    values = [base + (value if more else 0.0) for value, more in parts]
+    touched = shared(
+        {"weight": [base], "total": [before]},
+        {"weight": [[value] for value in values], "total": [[before + more] for _, more in parts]},
+    )
+    column = column_of("fresh_gate", "weight")
+    found = merged(touched, column, no_steps)[0]
+    start = before + dim.RANK_START
+    work = [column.merge.number * (np.sqrt(start + more) - np.sqrt(start)) for _, more in parts]
+    learned = [(value, each) for value, each in zip(values, work, strict=True) if each > 0]
+    expected = naive.merging.settling(base, learned) if learned else base
+    assert found == pytest.approx(expected, rel=1e-4, abs=1e-4)
+
+
 @given(base=st.floats(-2.0, 4.0), more=st.lists(st.floats(0.0, 3.0), min_size=2, max_size=5))
 def test_decayed_counts_add_up(base: float, more: list[float]) -> None:
     keys = [base + each for each in more]
