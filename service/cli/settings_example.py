@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from streaming.settings.tree import Settings
+from streaming.settings import Settings
 
 __all__ = ["example"]
 
