@@ -11,6 +11,7 @@ from models.records import EXPECTED as TIMESTAMP
 from models.records import KINDS, epoch_seconds
 from models.slate import Audience, Seen, Wanted, condition_of
 from models.structs import Prepared
+from service.http.address import checked
 from service.http.parsing import decode_body, decode_query, whole_number
 from service.http.problems import invalid
 from service.http.request_options import PLAIN, RequestOptions
@@ -156,6 +157,8 @@ def _parsed(ask: Ask, now: float, root: str) -> PageAsk:
 
 
 def _checked(ask: Ask, root: str) -> Ask:
+    if ask.user_id is not None and not ask.user_id.isprintable():
+        checked(ask.user_id, f"{root}.user_id")
     for position, text in enumerate(ask.filter):
         try:
             condition_of(text)

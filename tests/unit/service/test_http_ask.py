@@ -44,6 +44,12 @@ def test_a_query_string_and_a_body_that_say_the_same_are_the_same_ask() -> None:
     assert ask.context == {"device": "phone"}
 
 
+def test_a_control_character_in_the_id_of_a_user_is_refused_wherever_it_stands() -> None:
+    assert problem(ask_from_query, b"user_id=a%00", NOW) == "query.user_id"
+    assert problem(ask_from_body, body(user_id="a\n"), NOW) == "$.user_id"
+    assert ask_from_query(b"user_id=%E2%80%8B", NOW).user_id == "\u200b"
+
+
 def test_an_ask_without_options_has_ten_items_and_an_empty_history() -> None:
     ask = ask_from_query(b"", NOW, user_id="ann")
     assert (ask.user_id, ask.count, ask.recent, ask.pins) == ("ann", 10, NOBODY, {})
