@@ -195,15 +195,18 @@ def asked(evidence: Mapping[str, object]) -> list[PastQuestion]:
     ('mug', [], [])
     """
     try:
-        return msgspec.convert(evidence.get("asked", []), list[PastQuestion])
-    except msgspec.ValidationError:
+        return _newest(evidence)
+    except CannotUnpack:
         return []
 
 
 def _carried(evidence: Mapping[str, object]) -> list[PastQuestion]:
     """Returns the questions of a version, all of its time for a base. Raises CannotUnpack."""
-    if "questions" in evidence:
-        return unpack(evidence["questions"], list[PastQuestion])
+    return unpack(evidence["questions"], list[PastQuestion]) if "questions" in evidence else _newest(evidence)
+
+
+def _newest(evidence: Mapping[str, object]) -> list[PastQuestion]:
+    """Returns the newest questions of a version. Raises CannotUnpack."""
     try:
         return msgspec.convert(evidence.get("asked", []), list[PastQuestion])
     except msgspec.ValidationError as error:

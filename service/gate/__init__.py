@@ -8,7 +8,7 @@ from service.gate.gatekeeper import Gatekeeper, RevisionConflict
 from service.gate.past import PAST_SPAN
 from service.gate.policy import policy_of
 from service.gate.quarantine import AutoQuarantine
-from service.gate.state import StateUnreadable
+from service.gate.state_reader import StateUnreadable
 from service.gate.verdicts import NAME, NoVerdict, Verdict, VersionName, verdict
 
 __all__ = [

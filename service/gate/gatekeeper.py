@@ -28,7 +28,7 @@ from service.gate.follower import Backoff, Follower, version_of
 from service.gate.policy import policy_of
 from service.gate.recall import forgotten
 from service.gate.setback import Setback
-from service.gate.state import StateReader, StateUnreadable
+from service.gate.state_reader import StateReader, StateUnreadable
 from service.runtime import logs
 from service.runtime.telemetry import Telemetry
 from service.serving import Experiments, TableSet, TableSets
