@@ -90,7 +90,8 @@ def test_every_method_has_an_answer_of_its_type(guarded: Settings, taught: Learn
         assert "item-2" not in {item.item_id for item in others.items}
         assert [item.item_id for item in shop.popular(price_max=3.0).items] == ["item-1"]
         unseen = {item.item_id for item in shop.trending(30, user_id="user-1", exclude_seen="all").items}
-        assert unseen == {f"item-{number}" for number in range(30)} - {"item-1", "item-11", "item-21"}
+        everything = {item.item_id for item in shop.trending(30).items}
+        assert everything - unseen == {"item-1", "item-11", "item-21"}
         assert shop.bought_together("item-1", exclude_in_view=False).items == ()
         sent = shop.send_events([{"event_type": "click", "user_id": "ann", "item_id": "item-1"}, {"user_id": "ann"}])
         assert [outcome.outcome for outcome in sent.outcomes] == ["accepted", "rejected"]
