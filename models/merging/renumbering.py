@@ -27,7 +27,7 @@ def renumbered(state: State, parts: Sequence[Part]) -> list[Tables]:
 
 
 def _renumbered(state: State, part: Part, spaces: Mapping[str, _Space], unchanged: Tables) -> Tables:
-    maps = {name: found for name, keys in part.changes.keys.items() if (found := spaces[name].of(keys)) is not None}
+    maps = {name: own for name, keys in part.changes.keys.items() if (own := spaces[name].of(keys)) is not None}
     tables = {name: changes for name, changes in part.changes.tables.items() if len(changes.rows)}
     found = {
         name: _table(state, name, tables[name], maps) if name in tables else unchanged[name] for name in state.tables

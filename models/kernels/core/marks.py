@@ -56,7 +56,7 @@ def marked(marks, rows):
     A byte without a mark is passed over; of another one all eight numbers are written, each over the one before unless
     that one is marked: a branch that cannot be foreseen costs more than eight writes.
     """
-    found = 0
+    found = np.int64(0)
     for word in range(np.int64(marks[LIST]) - BITS):
         bits, first = np.int64(marks[BITS + word]), word << 5
         while bits != 0:

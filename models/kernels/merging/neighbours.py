@@ -9,6 +9,7 @@ import numpy as np
 from models.kernels.core.compile import entry, kernel
 from models.kernels.core.marks import mark
 from models.kernels.core.vectors import fetch
+from models.kernels.core.vectors import first as first_of
 from models.kernels.merging.row_groups import END, begin, go_on, next_owner
 from models.kernels.retrieval.co_visitation import find, smallest
 
@@ -23,7 +24,8 @@ def merge(others, counts, marks, width, rows, bounds, named, held, factors, curs
     others, counts: (n * width,) the base, and the marks of its rows; the caller marks `rows`. rows: (m,) i32 the slots
     that parts touched, one part after another, each part's ascending. bounds: (p + 1,) i64, where each part's begin.
     named, held: (m,) neighbour and count that the part has there. factors: (m,) 2 where the part has halved its counts;
-    empty where none has. cursors, heads: (p,) i64, and found, sums: ((p + 1) * width,), working memory.
+    empty where none has. width: below 63, for a word has a bit for each slot. cursors, heads: (p,) i64, and
+    found, sums: ((p + 1) * width,), working memory.
     """
     begin(rows, bounds, width, cursors, heads)
     while True:
@@ -40,9 +42,7 @@ def merge(others, counts, marks, width, rows, bounds, named, held, factors, curs
                 at += 1
             go_on(rows, bounds, width, cursors, heads, first, at)
             continue
-        for at in range(width):
-            sums[at] = counts[row + at] if others[row + at] >= 0 else 0.0
-        known = width
+        touched, known = np.int64(0), width
         for part in range(first, heads.shape[0]):
             if heads[part] != owner:
                 continue
@@ -52,14 +52,16 @@ def merge(others, counts, marks, width, rows, bounds, named, held, factors, curs
                 at, count = rows[touch] - row, np.float64(held[touch])
                 if factors.shape[0]:
                     count *= factors[touch]
-                before = np.float64(counts[row + at]) if others[row + at] >= 0 else 0.0
-                sums[at] -= before
+                touched = _begun(others, counts, row, at, touched, sums)
+                sums[at] -= np.float64(counts[row + at]) if others[row + at] >= 0 else 0.0
                 if named[touch] >= 0:
                     place = at
                     if others[row + at] != named[touch]:
                         place = find(others, row, width, named[touch])
                         if place < 0:
                             place = _added(found, width, known, named[touch])
+                        else:
+                            touched = _begun(others, counts, row, place, touched, sums)
                     if place == known:
                         found[known] = named[touch]
                         sums[known] = 0.0
@@ -67,7 +69,7 @@ def merge(others, counts, marks, width, rows, bounds, named, held, factors, curs
                     sums[place] += count
                 touch += 1
             go_on(rows, bounds, width, cursors, heads, part, touch)
-        _keep(others, counts, marks, row, width, found, sums, known)
+        _keep(others, counts, marks, row, width, touched, found, sums, known)
 
 
 @kernel
@@ -76,6 +78,14 @@ def _fetch_ahead(others, counts, rows, at):
     slot = rows[min(at + AHEAD, rows.shape[0] - 1)]
     fetch(others, slot, 0)
     fetch(counts, slot, 0)
+
+
+@kernel
+def _begun(others, counts, row, at, touched, sums):
+    """Begin a slot's sum with what the base has there, unless it was begun: `touched` has bit `at` then."""
+    if (touched >> at) & 1 == 0:
+        sums[at] = counts[row + at] if others[row + at] >= 0 else 0.0
+    return touched | (1 << at)
 
 
 @kernel
@@ -88,9 +98,14 @@ def _added(found, width, known, item):
 
 
 @kernel
-def _keep(others, counts, marks, row, width, found, sums, known):
-    """Write the largest `width` of the sums; those of the base that stay, to their slots."""
-    for at in range(width):
+def _keep(others, counts, marks, row, width, touched, found, sums, known):
+    """Write the largest `width` of the sums; those of the base that stay, to their slots.
+
+    Slots that no part touched stay as they are: nobody marks them, so the shards would not hear of a change.
+    """
+    while touched != 0:
+        at = first_of(np.uint64(touched))
+        touched &= touched - 1
         if others[row + at] < 0 or sums[at] <= 0.0:
             others[row + at] = -1
             counts[row + at] = 0.0

@@ -61,7 +61,7 @@ def arrange(rows, bounds, times, slots, alone, several, starts, order, parts, co
     """
     for at in range(rows.shape[0]):
         times[rows[at]] += 1
-    single = shared = places = 0
+    single, shared, places = 0, 0, np.int64(0)
     for part in range(bounds.shape[0] - 1):
         for at in range(bounds[part], bounds[part + 1]):
             row, many = rows[at], np.int64(times[rows[at]])

@@ -108,6 +108,13 @@ def test_a_part_that_halved_its_memory_counts_as_if_it_had_not() -> None:
     assert counts[ROW * WIDTH : ROW * WIDTH + 2].tolist() == [105.0, 43.0]
 
 
+def test_a_slot_that_no_part_touched_stays_as_every_part_has_it() -> None:
+    others, counts = memory({5: 0.0, 6: 40.0})
+    merge_memories(others, counts, [[(1, 6, 41.0)], [(1, 6, 43.0)]])
+    assert others[ROW * WIDTH : ROW * WIDTH + 2].tolist() == [5, 6]
+    assert counts[ROW * WIDTH : ROW * WIDTH + 2].tolist() == [0.0, 44.0]
+
+
 def test_a_memory_that_one_part_touched_is_taken_over_as_it_is() -> None:
     others, counts = memory({5: 100.0, 6: 40.0})
     merge_memories(others, counts, [[], [(1, 9, 3.5)], []])
