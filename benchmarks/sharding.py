@@ -40,6 +40,9 @@ FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Tables that learn by the same rules. Where every item has its row before, they can be taken from one learner."""
 
+TOGETHER = 100
+"""Events of all shards after which they take over tables that they are to have at once."""
+
 COORDINATOR = ("merge", "settle", "changed", "cut")
 """Phases that the coordinator runs; `learn`, `take` and `apply` are the shards'."""
 
@@ -82,11 +85,20 @@ class Sharded:
         exact: Families of tables that each merge takes from one learner of all events, to see what their rules lose;
             with `all`, every table: what is lost then no rule can win back, since a shard sees the events of the
             others a round later.
+        at_once: Families that the shards themselves have from that learner, after each `TOGETHER` events: what hearing
+            of the others a round later loses.
     """
 
-    def __init__(self, state: State, options: RecommenderOptions, shards: int, exact: Sequence[str] = ()) -> None:
-        self._twin = Recommender(duplicate(state), options) if exact else None
-        self._options, self._exact = options, exact
+    def __init__(
+        self,
+        state: State,
+        options: RecommenderOptions,
+        shards: int,
+        exact: Sequence[str] = (),
+        at_once: Sequence[str] = (),
+    ) -> None:
+        self._twin = Recommender(duplicate(state), options) if exact or at_once else None
+        self._options, self._exact, self._at_once = options, (*exact, *at_once), at_once
         self.coordinator = Recommender(state, options)
         self.shards = [Shard(duplicate(state), number, shards) for number in range(shards)]
         self.learners = [Recommender(shard.state, options, learners=shards) for shard in self.shards]
@@ -103,26 +115,38 @@ class Sharded:
         return tested.where(np.argsort(tested.places, kind="stable"))
 
     def _round(self, events: Sequence[Event], facts: Mapping[str, Facts], start: int) -> list[Tested]:
-        found, parts = self._learned(events, facts, start)
-        if self._twin is not None:
-            run_of(self._twin, events, facts)
-        self._merge(parts)
+        found, step = [], TOGETHER if self._at_once else len(events)
+        for at in range(0, len(events), step):
+            some = events[at : at + step]
+            found += self._learned(some, facts, start + at)
+            if self._twin is not None:
+                run_of(self._twin, some, facts)
+                for shard in self.shards:
+                    _copy(self._twin.state, shard.state, self._at_once)
+        self._merge(self._taken())
         self.events += len(events)
         return found
 
-    def _learned(
-        self, events: Sequence[Event], facts: Mapping[str, Facts], start: int
-    ) -> tuple[list[Tested], list[Part]]:
+    def taken(self, events: Sequence[Event], facts: Mapping[str, Facts]) -> list[Part]:
+        """Let the shards learn events, and return their parts, which nothing merges: no more can be learned then."""
+        self._learned(events, facts, 0)
+        return self._taken()
+
+    def _learned(self, events: Sequence[Event], facts: Mapping[str, Facts], start: int) -> list[Tested]:
         owners = owners_of(events, len(self.shards))
-        found, parts = [], []
-        for number, (shard, learner) in enumerate(zip(self.shards, self.learners, strict=True)):
+        found = []
+        for number, learner in enumerate(self.learners):
             places = [place for place, owner in enumerate(owners) if owner == number]
-            with self._timed("learn"):
-                tested = run_of(learner, [events[place] for place in places], facts)
-            found.append(tested._replace(places=(np.array(places, np.int64)[tested.places] + start).astype(np.int32)))
-            with self._timed("take"):
-                parts.append(shard.take())
-        return found, parts
+            if places:
+                with self._timed("learn"):
+                    tested = run_of(learner, [events[place] for place in places], facts)
+                own = np.array(places, np.int64)[tested.places] + start
+                found.append(tested._replace(places=own.astype(np.int32)))
+        return found
+
+    def _taken(self) -> list[Part]:
+        with self._timed("take"):
+            return [shard.take() for shard in self.shards]
 
     def _merge(self, parts: list[Part]) -> None:
         self.bytes_up += sum(_bytes(part) for part in parts)
@@ -135,7 +159,7 @@ class Sharded:
             if "all" in self._exact:
                 self._begin_again(self._twin.state)
                 return
-            self._correct(self._twin.state)
+            _copy(self._twin.state, state, self._exact)
         with self._timed("changed"):
             changes = state.changed()
             arrays = to_arrays(changes)
@@ -154,21 +178,6 @@ class Sharded:
         self.shards = [Shard(duplicate(state), number, shards) for number in range(shards)]
         self.learners = [Recommender(shard.state, self._options, learners=shards) for shard in self.shards]
         self.merges += 1
-
-    def _correct(self, exact: State) -> None:
-        state = self.coordinator.state
-        if state.keys["item"].ids != exact.keys["item"].ids:
-            raise ValueError("rows differ: a stream with facts of all items, and ceilings above them, is needed")
-        for name in chain.from_iterable(FAMILIES[family] for family in self._exact):
-            data = state.tables[name]
-            rows = state.keys[data.table.keys].capacity * data.table.width
-            if not rows:
-                continue
-            for column, values in exact.tables[name].columns.items():
-                own = data.columns[column][:rows]
-                differs = (own != values[:rows]).reshape(rows, -1).any(axis=1)
-                data.mark(np.flatnonzero(differs).astype(np.int32))
-                own[differs] = values[:rows][differs]
 
     @contextmanager
     def _timed(self, phase: str) -> Iterator[None]:
@@ -201,3 +210,19 @@ class Sharded:
 
 def _bytes(part: Part) -> int:
     return sum(array.nbytes for array in to_arrays(part.changes).values())
+
+
+def _copy(exact: State, state: State, families: Sequence[str]) -> None:
+    """Take over what differs in the tables of some families."""
+    if families and state.keys["item"].ids != exact.keys["item"].ids:
+        raise ValueError("rows differ: a stream with facts of all items, and ceilings above them, is needed")
+    for name in chain.from_iterable(FAMILIES[family] for family in families):
+        data = state.tables[name]
+        rows = state.keys[data.table.keys].capacity * data.table.width
+        if not rows:
+            continue
+        for column, values in exact.tables[name].columns.items():
+            own = data.columns[column][:rows]
+            differs = (own != values[:rows]).reshape(rows, -1).any(axis=1)
+            data.mark(np.flatnonzero(differs).astype(np.int32))
+            own[differs] = values[:rows][differs]

@@ -46,6 +46,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         choices=["all", *FAMILIES],
         help="tables that each merge takes from one learner of all events: what their rules lose",
     )
+    parser.add_argument(
+        "--at-once",
+        nargs="+",
+        default=[],
+        choices=list(FAMILIES),
+        help="tables that all shards have from that learner between merges too: what hearing of the others late loses",
+    )
     shard_costs.arguments(parser)
     shard_engine.arguments(parser)
     replicas.arguments(parser)
@@ -96,7 +103,7 @@ def measure(stream: Stream, options: argparse.Namespace) -> tuple[list[dict[str,
     quality, profiles = [], []
     for shards in options.shards:
         for every in options.every:
-            sharded = Sharded(duplicate(base.state), own, shards, options.exact)
+            sharded = Sharded(duplicate(base.state), own, shards, options.exact, options.at_once)
             tested = sharded.run(rest, stream.facts, every)
             where = {"stream": stream.name, "shards": shards, "every": every}
             quality.append(where | compared(one, tested))

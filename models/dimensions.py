@@ -209,7 +209,7 @@ CAUTION: Final = 1.0
 CAUTION_MOST: Final = 8.0
 
 CAUTION_TESTS: Final = 300.0
-"""Tested events in which the caution goes most of the way to where it rests, for merging learners that each moved it."""
+"""Tested events in which the caution goes most of its way to where it rests: by it, moves of several learners merge."""
 
 COST_HITS: Final = 0.015
 COST_RANKS: Final = 0.003

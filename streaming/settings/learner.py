@@ -76,8 +76,8 @@ class LearnerSettings(Section):
     )
     split_when: Literal["ranking", "start"] = Field(
         default="ranking",
-        description="With shards: one learner goes on alone until its ranking has beaten the best single source, or "
-        "the stream is split as soon as there is a version.",
+        description="With shards: one learner goes on alone until its ranking has beaten the best single source and a "
+        "hundred rounds of events are learned, or the stream is split as soon as there is a version.",
     )
     merge_interval: Wait = Field(default=1.0, le=60, description="With shards: seconds between two merges, at most.")
     merge_events: int = Field(

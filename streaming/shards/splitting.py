@@ -24,6 +24,10 @@ from streaming.telemetry import LearnerTelemetry
 TESTED: Final = 2_000
 """Tested events from which on the ranker's lead counts: with fewer, a lucky start would split a model that is empty."""
 
+ROUNDS: Final = 100
+"""Rounds of events that one learner learns before the stream is split: what a shard hears of the others only after a
+round is then a hundredth of what it knows. A twentieth costs a small model one to two hits of a hundred."""
+
 ALONE: Final = 10.0
 """Seconds for which one learner goes on alone after something that shards cannot do."""
 
@@ -54,7 +58,7 @@ def check(settings: Settings) -> None:
 
 
 class Splitting:
-    """When the stream is split: the ranking has beaten the best single source, or at once if the settings say so.
+    """When the stream is split: the model is past its bootstrap and has learned enough, or the settings say so.
 
     With a model that knows little, each shard meets what the others have just seen as news: cold starts lose most.
 
@@ -89,7 +93,10 @@ class Splitting:
         """Whether the stream is to be split now; `version` is the newest one of the model."""
         if version is None or self._clock() < self._alone_until:
             return False
-        return self._settings.learner.split_when == "start" or past_bootstrap(model)
+        learner = self._settings.learner
+        if learner.split_when == "start":
+            return True
+        return past_bootstrap(model) and learned_enough(model, learner.merge_interval, learner.merge_events)
 
     def owned(self, topic: str, partition: int) -> bool:  # noqa: ARG002 - every partition of a topic alike
         """Whether the coordinator reads a partition itself: those of orders and item facts."""
@@ -111,4 +118,16 @@ def past_bootstrap(model: Model) -> bool:
     return int(served.chosen.contender[0]) == dim.RANKER and tested >= TESTED
 
 
-__all__ = ["ALONE", "TESTED", "NotWithShards", "Splitting", "check", "past_bootstrap"]
+def learned_enough(model: Model, interval: float, most: int) -> bool:
+    """Whether the model has learned `ROUNDS` rounds of events.
+
+    Args:
+        model: The model.
+        interval: Seconds of a round.
+        most: Events of a round, at most.
+    """
+    seconds_between = float(model.state.tables["progress"].columns["interval"][0])  # recent records
+    return model.recommender.counters()["applied"] >= ROUNDS * min(most, interval / seconds_between)
+
+
+__all__ = ["ALONE", "ROUNDS", "TESTED", "NotWithShards", "Splitting", "check", "learned_enough", "past_bootstrap"]

@@ -91,11 +91,11 @@ def one_after_another(
     return weight
 
 
-def settling(base: float, parts: Sequence[tuple[float, float]]) -> float:
-    """A number on its way to where it rests, from each part's value and work."""
+def settling(base: float, parts: Sequence[tuple[float, float]], together: float) -> float:
+    """A number on its way to where it rests, from each part's value and work, and the work of all together."""
     total = sum(work for _, work in parts)
     aim = sum(work * (value - base) / (1.0 - math.exp(-work)) for value, work in parts) / total
-    return base + (1.0 - math.exp(-total)) * aim
+    return base + (1.0 - math.exp(-together)) * aim
 
 
 def decayed(base: float, keys: Sequence[float]) -> float:

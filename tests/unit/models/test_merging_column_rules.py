@@ -115,7 +115,8 @@ def caution(column: str, base: float, values: Sequence[float], tested: Sequence[
 @given(base=st.floats(-6.0, -1.0), parts=st.lists(st.tuples(st.floats(-6.0, -1.0), st.integers(1, 900)), min_size=2))
 def test_numbers_that_settle_go_as_far_as_the_work_of_all_parts(base: float, parts: list[tuple[float, int]]) -> None:
     found = caution("hits", base, *zip(*parts, strict=True))
-    expected = naive.merging.settling(base, [(value, tested / TESTS) for value, tested in parts])
+    work = [(value, tested / TESTS) for value, tested in parts]
+    expected = naive.merging.settling(base, work, sum(each for _, each in work))
     assert found == pytest.approx(min(max(expected, -dim.CAUTION_MOST), 0.0), abs=1e-9)
 
 
@@ -156,7 +157,8 @@ def test_weights_settle_by_their_squared_gradients(
     start = before + dim.RANK_START
     work = [column.merge.number * (np.sqrt(start + more) - np.sqrt(start)) for _, more in parts]
     learned = [(value, each) for value, each in zip(values, work, strict=True) if each > 0]
-    expected = naive.merging.settling(base, learned) if learned else base
+    together = column.merge.number * (np.sqrt(start + sum(more for _, more in parts)) - np.sqrt(start))
+    expected = naive.merging.settling(base, learned, together) if learned else base
     assert found == pytest.approx(expected, rel=1e-4, abs=1e-4)
 
 

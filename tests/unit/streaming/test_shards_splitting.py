@@ -17,7 +17,7 @@ from streaming.learning import Model
 from streaming.settings import Settings
 from streaming.settings.loading import load_settings
 from streaming.shards import NotWithShards, Splitting, check, lead
-from streaming.shards.splitting import ALONE, TESTED, past_bootstrap
+from streaming.shards.splitting import ALONE, ROUNDS, TESTED, learned_enough, past_bootstrap
 from streaming.telemetry import LearnerTelemetry
 
 MAPPED = '[{"topic": "shop.orders", "fields": {"event_type": "what", "user_id": "who", "timestamp": "at"}}]'
@@ -52,6 +52,28 @@ def test_the_stream_is_split_once_the_ranker_orders_slates_and_enough_was_tested
     contender: int, tested: int, past: bool
 ) -> None:
     assert past_bootstrap(model(contender, tested)) is past
+
+
+@pytest.mark.parametrize(
+    ("learned", "per_second", "enough"),
+    [
+        (ROUNDS * 200, 200.0, True),  # a round ends after a second
+        (ROUNDS * 200 - 1, 200.0, False),
+        (ROUNDS * 16_000, 1e6, True),  # or after as many events as it may have
+        (ROUNDS * 16_000 - 1, 1e6, False),
+    ],
+)
+def test_the_stream_is_split_once_a_hundred_rounds_of_events_are_learned(
+    learned: int, per_second: float, enough: bool
+) -> None:
+    made = model(dim.RANKER, TESTED)
+    made.state.tables["clock"].columns["applied"][0] = learned
+    made.state.tables["progress"].columns["interval"][0] = 1.0 / per_second
+    assert learned_enough(made, 1.0, 16_000) is enough
+    version = Manifest("1-1-ab", 1, "base")
+    asked = settings(learner__shards="2")
+    splitting = Splitting(asked, _NoCrew(), LearnerTelemetry(CollectorRegistry()))
+    assert splitting.due(made, version) is enough
 
 
 def test_after_what_shards_cannot_do_one_learner_stays_alone_for_a_while() -> None:
