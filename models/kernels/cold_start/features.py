@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from models import features as feature
-from models.dimensions import NO_PRICE
+from models.dimensions import NO_PRICE, WINDOW, WINDOW_DECAY
 from models.kernels.core.compile import kernel
 from models.kernels.core.hashing import find
 from models.kernels.ranking.features import brand_features, log_share, mean_price, price_features, step_share
@@ -49,6 +49,23 @@ def category_features(x, history, session, kinds, waiting, taken, steps, categor
 
 
 @kernel
+def near_prices(history, category_of, prices, item):
+    """How near the price is to those of the last ten events that are of the item's category, the latest counting most.
+
+    The category tells what a user looks for, and prices of several events tell more of what it may cost than the last.
+    """
+    category, price, total, weight = category_of[item], prices[item], 0.0, 1.0
+    if category < 0 or price == NO_PRICE:
+        return total
+    for q in range(min(history.counts[0], WINDOW)):
+        other = history.items[q]
+        if category_of[other] == category and prices[other] != NO_PRICE:
+            total += weight * math.exp(-_STEEP * abs(price - prices[other]))
+        weight *= WINDOW_DECAY
+    return total
+
+
+@kernel
 def compute(served, scratch, now):
     """All features of all untouched candidates, into scratch.fresh.features (FRESH, FRESH_FEATURES)."""
     history, work, listed, own = scratch.history, scratch.work, scratch.listed, scratch.fresh
@@ -83,5 +100,6 @@ def compute(served, scratch, now):
             min(max(now - np.float64(items.arrived[item]), 0.0), _LONGEST_AGE)
         )
         x[feature.UNTOUCHED_NEWEST] = 1.0 / (1.0 + own.places[place])
+        x[feature.UNTOUCHED_PRICE_NEAR] = near_prices(history, stats.category, stats.log_price, item)
         x[feature.UNTOUCHED_CONTENT_LAST] = nearness(served.item_content.v, item, work.contents[0])
         x[feature.UNTOUCHED_CONTENT_MEAN] = nearness(served.item_content.v, item, work.contents[1])
