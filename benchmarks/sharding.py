@@ -127,11 +127,6 @@ class Sharded:
         self.events += len(events)
         return found
 
-    def taken(self, events: Sequence[Event], facts: Mapping[str, Facts]) -> list[Part]:
-        """Let the shards learn events, and return their parts, which nothing merges: no more can be learned then."""
-        self._learned(events, facts, 0)
-        return self._taken()
-
     def _learned(self, events: Sequence[Event], facts: Mapping[str, Facts], start: int) -> list[Tested]:
         owners = owners_of(events, len(self.shards))
         found = []
