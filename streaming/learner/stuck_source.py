@@ -1,7 +1,7 @@
 """Tells when a Kafka client hands out nothing although the broker holds records for it: then it has to be replaced.
 
-A client may come to a stand without an error, as ours did once on a machine that had far too much to do: it answered
-every poll with nothing, for as long as it lived. Nothing else notices: a stream without records looks the same.
+kafka-python marks a broker as asked before it sends the fetch. When sending raises, the mark stays, and every later
+poll answers with nothing, without an error. Nothing else notices: a stream without records looks the same.
 """
 
 from __future__ import annotations
