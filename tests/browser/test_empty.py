@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Browser, expect
 
 from streaming.settings.loading import Settings
@@ -20,6 +21,7 @@ SAID = {
 }
 
 
+@pytest.mark.timeout(300)
 def test_every_view_of_an_empty_service_says_what_is_missing(browser: Browser, settings: Settings) -> None:
     assert SAID.keys() == TABS.keys()
     with service(settings) as served:
@@ -31,13 +33,14 @@ def test_every_view_of_an_empty_service_says_what_is_missing(browser: Browser, s
             bypass_csp=True,  # it would block axe
         )
         page = context.new_page()
+        page.set_default_timeout(120_000)
         complaints: list[str] = []
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto("/")
-        expect(page.locator("#link")).to_have_text("Live")
+        expect(page.locator("#link")).to_have_text("Live", timeout=60_000)
         for view, words in SAID.items():
             page.get_by_role("tab", name=TABS[view]).click()
-            expect(page.locator(f"#{view}")).to_contain_text(words)
+            expect(page.locator(f"#{view}")).to_contain_text(words, timeout=60_000)
             assert axe.violations(page) == [], view
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), view
         page.get_by_role("button", name="Look up user").click()
