@@ -152,7 +152,6 @@ def test_a_page_asks_for_its_visitor_where_the_shop_says_so_and_for_nothing_it_s
         for ask in (
             {"user_id": "ann"},
             {"user_id": f"{VISITOR}0"},
-            {"user_id": f"{VISITOR}\n"},
             {"recent_items": ["item-1"]},
             {"user_id": VISITOR, "attributes": ["url", "margin"]},
             {"user_id": VISITOR, "attributes": ["*"]},
@@ -163,6 +162,7 @@ def test_a_page_asks_for_its_visitor_where_the_shop_says_so_and_for_nothing_it_s
             {"user_id": VISITOR, "origin": "https://evil.example"},
         ):
             problem(asks_for(served, **ask), 403)
+        problem(asks_for(served, user_id=f"{VISITOR}\n"), 422)
         problem(asks_for(served, user_id=VISITOR, exclude=["x" * 200] * 100), 413)
         reader = {"x-api-key": KEYS["read"]}
         assert served.post("/recommend", json={"user_id": "ann", "explain": True}, headers=reader).status_code == 200
