@@ -31,10 +31,6 @@ LEARNER_RETRIES: Final = 3
 SERVICE_RETRIES: Final = 1
 """Times that a command is sent again."""
 
-READ: Final = 1 << 20
-"""Bytes read from a connection at once. Each read gives the interpreter away: with redis-py's 64 KiB a version of
-250 MB does so 4,000 times, and a start, whose other threads compute, waits for it as often."""
-
 KINDS_BY_ERROR: Final[tuple[tuple[type[Exception], Kind], ...]] = (
     (redis.exceptions.TimeoutError, "timeout"),
     (redis.exceptions.BusyLoadingError, "loading"),
@@ -93,7 +89,6 @@ class Store(LeaseCommands, GateCommands):
             socket_connect_timeout=timeout,
             retry=Retry(ExponentialWithJitterBackoff(base=0.02, cap=1.0), retries),
             health_check_interval=0,
-            socket_read_size=READ,
             client_name=f"sluicegate-{namespace}",
             **connection,
         )
