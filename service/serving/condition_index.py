@@ -46,14 +46,20 @@ class ConditionIndex:
         self._grow(max(rows))
         for column in self._numbers.values():
             column[rows] = np.nan
-        numbers: dict[str, dict[int, float]] = {}
+        prices: dict[int, float] = {}
+        numbers: dict[str, dict[int, float]] = {"price": prices}
         found = []
         for row, each in zip(rows, facts, strict=True):
             marked = 0
-            for name, value in _values(each):
-                if isinstance(value, str):
-                    marked |= bits_of_both(name, value)
-                    continue
+            # Most items have these and no others: one by one they take half the time of a loop over names.
+            if each.category is not None:
+                marked |= bits_of_both("category", each.category)
+            if each.brand is not None:
+                marked |= bits_of_both("brand", each.brand)
+            if each.price is not None:
+                prices[row] = each.price
+                marked |= bits_of_both("price", str(each.price))
+            for name, value in _others(each):
                 if isinstance(value, int | float) and not isinstance(value, bool):
                     numbers.setdefault(name, {})[row] = value
                 marked |= bits(name)
@@ -62,7 +68,8 @@ class ConditionIndex:
             found.append(marked.to_bytes(BYTES, "little"))
         self._bits[rows] = np.frombuffer(b"".join(found), "<u8").reshape(-1, WORDS)
         for name, noted in numbers.items():
-            self._note(name, noted)
+            if noted:
+                self._note(name, noted)
 
     def _grow(self, row: int) -> None:
         while row >= len(self._bits):
@@ -94,14 +101,8 @@ class ConditionIndex:
         return fits
 
 
-def _values(facts: ItemFacts) -> Iterator[tuple[str, str | float | bool | list[str] | tuple[str, ...]]]:
-    """The facts and attributes that a condition can be about, by their names there."""
-    if facts.category is not None:
-        yield "category", facts.category
-    if facts.brand is not None:
-        yield "brand", facts.brand
-    if facts.price is not None:
-        yield "price", facts.price
+def _others(facts: ItemFacts) -> Iterator[tuple[str, str | float | bool | list[str] | tuple[str, ...]]]:
+    """The other facts that a condition can be about, and the attributes, by their names there."""
     if facts.group_id is not None:
         yield "group_id", facts.group_id
     if facts.tags:

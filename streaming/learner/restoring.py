@@ -17,8 +17,8 @@ from streaming.consumer import ranges
 from streaming.intake import intake_of
 from streaming.kafka import ROLES_READ, BrokerAway, KafkaTrouble, Offsets, TopicMissing
 from streaming.learning import Model
+from streaming.live import Described, Erased, Identified, Mapped, Part, entries_of
 from streaming.live.repair import Write
-from streaming.live.writes import Described, Erased, Identified, Mapped, Part, entries_of
 from streaming.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from streaming.live.histories import ENTRIES_TOGETHER, Entry, parse, request, us
 from streaming.live.repair import Restore
 from streaming.live.showings import ShowingsWriter
 from streaming.live.writer import LiveWriter
-from streaming.live.writes import Described, Erased, Identified, Mapped, Part
+from streaming.live.writes import Described, Erased, Identified, Mapped, Part, entries_of
 
 __all__ = [
     "ENTRIES_TOGETHER",
@@ -25,6 +25,7 @@ __all__ = [
     "Receipts",
     "Restore",
     "ShowingsWriter",
+    "entries_of",
     "parse",
     "removed_items",
     "request",

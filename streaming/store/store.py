@@ -35,9 +35,6 @@ SERVICE_RETRIES: Final = 1
 AT_ONCE: Final = 64
 """Reads on the event loop at once, each on a connection of its own; others wait for their turn. redis-py refuses more
 than 100, and a burst of requests would look like an outage."""
-READ: Final = 1 << 20
-"""Bytes read from a connection at once. Each read gives the interpreter away: with redis-py's 64 KiB a version of
-250 MB does so 4,000 times, and a start, whose other threads compute, waits for it as often."""
 
 KINDS_BY_ERROR: Final[tuple[tuple[type[Exception], Kind], ...]] = (
     (redis.exceptions.TimeoutError, "timeout"),
@@ -99,7 +96,6 @@ class Store(LeaseCommands, GateCommands):
             socket_connect_timeout=timeout,
             retry=Retry(ExponentialWithJitterBackoff(base=0.02, cap=1.0), retries),
             health_check_interval=0,
-            socket_read_size=READ,
             client_name=f"sluicegate-{namespace}",
             **connection,
         )
