@@ -216,7 +216,7 @@ UNTOUCHED_CATEGORY_FIRSTS = _fresh_category("category_firsts", "log of first int
 UNTOUCHED_CATEGORY_SHARE_LOG = _fresh_category("category_share_log", "log of the history's share in its category")
 UNTOUCHED_CATEGORY_SESSION_LOG = _fresh_category("category_session_log", "the same, of this session")
 UNTOUCHED_PRICE_NEAR = _fresh(
-    "price_near", "decayed sum of exp(-10 distance in log price) to those of the last ten of its category"
+    "price_near", "decayed sum of exp(-5 distance in log price) to those of the last ten of its category"
 )
 
 UNTOUCHED: Final = tuple(_untouched)

@@ -115,21 +115,11 @@ def pick(applied, rate, seed, every):
 
 
 @kernel
-def discovers(applied, rate, seed):
-    """Whether the list of event number `applied` trains the ranker of untouched items if its item is one.
-
-    Twice the share of other lists, because this ranker learns from no others and they become rare (docs/decisions.md).
-    By the same draw as `pick`, so that every list that trains all rankers is among them.
-    """
-    return share(seed, applied, _PICKED) < min(1.0, 2.0 * training_share(applied, rate))
-
-
-@kernel
-def rank(served, private, scratch, user, item, query, now, trains, tests, found, first, out):
+def rank(served, private, scratch, user, item, query, now, trains, tests, first, out):
     """Rank the event's item before it is learned; test and train if asked.
 
-    A tested event fills out (1 + CONTENDERS,). found: train the ranker of untouched items, if nothing else. first: rank
-    it as if it were the first line of its order, without the lines before it; nothing happens where it is.
+    A tested event fills out (1 + CONTENDERS,). first: rank it as if it were the first line of its order, without the
+    lines before it; nothing happens where it is.
     """
     history_, listed, ring = scratch.history, scratch.listed, private.user_ring
     cold = fresh_lists.is_cold(served.item_fresh, served.item_stats, item)
@@ -165,8 +155,6 @@ def rank(served, private, scratch, user, item, query, now, trains, tests, found,
         fresh.train(
             listed, scratch.fresh, served.fresh_ranker, served.fresh_gate, served.fresh_moments, served.fresh, target
         )
-    elif found:
-        fresh.train_ranker(scratch.fresh, listed, served.fresh_ranker, target)
     if trains and cold == 0:
         if target >= 0 and not first:  # what it learned from first lines cost it hits on all others
             ranking.train_linear(listed, served.linear, listed.scores[LINEAR], target)
@@ -422,12 +410,10 @@ def learn(served, private, batch, scratch, every, stride, out):
         if item >= 0 and kind <= PURCHASE:
             seed = private.progress.seed[0]
             trains, tests = pick(applied, rate, seed, every)
-            found = fresh_lists.is_cold(served.item_fresh, served.item_stats, item) == -1
-            found = found and discovers(applied, rate, seed)
-            if trains or tests or found:
-                rank(served, private, scratch, user, item, query, second, trains, tests, found, no, out[tested, 1:])
+            if trains or tests:
+                rank(served, private, scratch, user, item, query, second, trains, tests, no, out[tested, 1:])
             if trains and kind == PURCHASE:
-                rank(served, private, scratch, user, item, query, second, trains, no, no, yes, out[tested, 1:])
+                rank(served, private, scratch, user, item, query, second, trains, no, yes, out[tested, 1:])
             if tests:
                 out[tested, 0] = at
                 tested += 1

@@ -18,6 +18,7 @@ from models.kernels.retrieval import factorization
 from models.kernels.retrieval.popularity import RATE_MIDDLE, log_popularity
 
 _STEEP = 10.0  # of the nearness in price: it halves at a difference of 7 %
+_GENTLE = 5.0  # the same to several prices: it halves at 15 %
 _UNSEEN = 0.1  # events that stand in for none before a logarithm is taken
 _LONGEST_AGE = 31_536_000.0  # seconds; a catalogue known from the start is a year old at most
 
@@ -50,9 +51,9 @@ def category_features(x, history, session, kinds, waiting, taken, steps, categor
 
 @kernel
 def near_prices(history, category_of, prices, item):
-    """How near the price is to those of the last ten events that are of the item's category, the latest counting most.
+    """How near the price is to those of the last ten events that are of the item's category; the latest count most.
 
-    The category tells what a user looks for, and prices of several events tell more of what it may cost than the last.
+    The category tells what a user looks for, and several prices tell more of what it may cost than the last alone.
     """
     category, price, total, weight = category_of[item], prices[item], 0.0, 1.0
     if category < 0 or price == NO_PRICE:
@@ -60,7 +61,7 @@ def near_prices(history, category_of, prices, item):
     for q in range(min(history.counts[0], WINDOW)):
         other = history.items[q]
         if category_of[other] == category and prices[other] != NO_PRICE:
-            total += weight * math.exp(-_STEEP * abs(price - prices[other]))
+            total += weight * math.exp(-_GENTLE * abs(price - prices[other]))
         weight *= WINDOW_DECAY
     return total
 

@@ -208,7 +208,8 @@ def train(listed, own, ranker, gate_table, moments, fresh, target):
     if count == 0:
         return
     chosen = target - listed.counts[0]
-    train_ranker(own, listed, ranker, target)
+    if chosen >= 0:
+        _train_ranker(own, listed, ranker, count, chosen)
     if target >= 0:
         _train_gate(own, listed, gate_table, 1.0 if chosen >= 0 else 0.0)
     remember(own, moments, fresh)
@@ -216,12 +217,7 @@ def train(listed, own, ranker, gate_table, moments, fresh, target):
 
 
 @kernel
-def train_ranker(own, listed, table, target):
-    """One step of the ranker alone, towards an untouched `target`; none for another."""
-    start = listed.counts[0]
-    count, chosen = listed.counts[3] - start, target - start
-    if chosen < 0:
-        return
+def _train_ranker(own, listed, table, count, chosen):
     own.gradient[:] = 0
     for at in range(count):
         slope = np.float32(math.exp(own.scores[at] - own.odds[1]) - (1.0 if at == chosen else 0.0))

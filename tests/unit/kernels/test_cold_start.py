@@ -337,26 +337,6 @@ def test_new_arrivals_that_everybody_takes_at_once_come_first():
     assert sum(0 < rank <= 3 for rank in ranks[-200:]) > 190
 
 
-def test_lists_with_an_untouched_target_train_their_ranker_twice_as_often_as_others():
-    """Past 5,000 events half of the lists train: all whose target nobody had touched teach the ranker of these."""
-    settings = RecommenderOptions(items=400, users=8, categories=4, brands=4, test_every=10**9)
-    recommender = Recommender(new_state(settings), settings)
-    facts = {f"n{n}": ShopFacts(f"c{n % 4}", None, 5.0 + n) for n in range(320)}
-    recommender.describe(facts.items())
-    served, trained, moved = recommender.state.served, [], []
-    for turn in range(160):
-        if turn == 100:
-            served.clock.applied[0] = 6_000
-        lists, weights = int(served.fresh.lists[0]), served.fresh_ranker.weight.copy()
-        recommender.learn_events(
-            [ShopEvent(0, f"u{turn % 4}", f"n{turn}", START + 60 * turn)], [START + 60 * turn], facts
-        )
-        trained.append(int(served.fresh.lists[0]) > lists)
-        moved.append(not np.array_equal(weights, served.fresh_ranker.weight))
-    assert all(moved[100:])
-    assert 10 < sum(trained[100:]) < 50
-
-
 def test_cold_targets_are_ranked_apart_and_leave_the_race_alone():
     recommender = Recommender(new_state(ROOMY), RecommenderOptions(**{**_options(ROOMY), "test_every": 1}))
     recommender.describe(catalogue().items())
