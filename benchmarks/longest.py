@@ -1,9 +1,9 @@
 """Measures the longest steps of a learner between two looks at the stop flag, with a model at its ceilings.
 
-The learner looks at the stop flag, the lease and the clock between two batches, of at most 5,000 records each. Here are
-the batches that cost most, on tables that are full: each new id evicts another. What takes as long as the model is
-large is left between two slices: the copies that a version takes, loading one, and going back to one, as an order about
-a quarantine does. Of those the longest slice is timed. Times are processor time.
+The learner looks at the stop flag, the lease and the clock between two batches, of at most 5,000 records or 1,000 orders
+each. Here are the batches that cost most, on tables that are full: each new id evicts another. What takes as long as the
+model is large is left between two slices: the copies that a version takes, loading one, and going back to one, as an
+order about a quarantine does. Of those the longest slice is timed. Times are processor time.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ from streaming.learning import erase, join
 SUMMARY = "the longest steps between two looks at the stop flag, at the ceilings"
 ITEMS, USERS = 1_000_000, 500_000
 BATCH = 5_000
+ORDERS = 1_000
+"""Orders of a step: each takes the room of five events."""
 Step: TypeAlias = Callable[[], "list[float] | None"]
 """Does it, and returns at which processor seconds the stop flag was looked at meanwhile, if it was."""
 
@@ -50,8 +52,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "5,000 events of new ids": full.new,
         "5,000 items deleted": lambda: full.catalogue(again=False),
         "2,500 items deleted and put": lambda: full.catalogue(again=True),
-        "5,000 erasures": full.erasures,
-        "5,000 joins": full.joins,
+        "1,000 erasures": full.erasures,
+        "1,000 joins": full.joins,
         "5,000 new items put": full.untouched,
         "5,000 variants sold out": full.sold_out,
         "a slice of a delta after them": lambda: _sliced(full.recommender.state.cut),
@@ -129,7 +131,7 @@ class _Full:
 
     def erasures(self) -> Step:
         """A batch of erasures."""
-        orders = [Erase(id="r", user=user) for user in self._some("user", BATCH)]
+        orders = [Erase(id="r", user=user) for user in self._some("user", ORDERS)]
         ordered = [Ordered(order, self._now, users=(order.user,)) for order in orders]
 
         def carry_out() -> None:
@@ -140,7 +142,7 @@ class _Full:
 
     def joins(self) -> Step:
         """A batch of joins."""
-        users = self._some("user", 2 * BATCH)
+        users = self._some("user", 2 * ORDERS)
         ordered = [
             Ordered(Identify("r", one, other), self._now, joined=Joined("joined", other, (one,)))
             for one, other in zip(users[::2], users[1::2], strict=True)

@@ -51,6 +51,9 @@ STEP: Final = 5_000
 """Records of one batch, at most, however many a poll brings: a batch is learned in one step, and the learner looks at
 the stop flag, the lease and the clock between two steps."""
 
+ORDER: Final = 5
+"""Room that an order takes in a step: 5,000 joins at the ceilings take a second, and a step should take less."""
+
 NOTHING: Final = ItemFacts()
 """Facts of a removed item."""
 
@@ -200,8 +203,9 @@ class Intake:
         """The place after the last record that fits, and how much room those take."""
         mapping = self._spreading(records)
         if mapping is None:
-            stop = min(len(records), start + room)
-            return stop, stop - start
+            each = ORDER if records and records[0].topic == self._control_topic else 1
+            stop = min(len(records), start + room // each)
+            return stop, (stop - start) * each
         size, stop = 0, start
         while stop < len(records) and size + (more := mapping.at_most(records[stop].value)) <= room:
             size, stop = size + more, stop + 1

@@ -33,6 +33,9 @@ class StuckProducerWatch:
     >>> watch.settled(20.1, failed=False)
     >>> watch.due(40.0, answers), watch.due(40.0, answers, broken=True), watch.due(40.1, answers, broken=True)
     (False, True, False)
+    >>> watch.settled(42.0, failed=True)
+    >>> watch.due(43.0, lambda: False), watch.due(44.0, lambda: False, renewed=lambda: True)
+    (False, True)
     """
 
     def __init__(self, patience: float, not_before: float = 0.0) -> None:

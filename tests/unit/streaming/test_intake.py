@@ -6,7 +6,7 @@ from typing import NamedTuple
 from models.ledger.admission import Admission, AdmissionRules
 from models.records.events import EventRules
 from streaming.intake import dead_letter
-from streaming.intake.intake import STEP, Intake
+from streaming.intake.intake import ORDER, STEP, Intake
 from streaming.intake.text_vectors import contents_by
 from streaming.kafka.records import BACKFILL, PUBLIC
 
@@ -160,12 +160,18 @@ def test_a_dead_letter_of_another_program_is_passed_over_whatever_its_headers_ar
         assert dead_letter.decode(sent._replace(headers=headers)) is None
 
 
+def test_a_step_holds_fewer_orders_than_events_because_each_takes_longer():
+    orders = [[Wire("control", part, offset, NOW, None, b"{", []) for offset in range(STEP)] for part in range(2)]
+    steps = list(intake()[0].steps([*orders, [event(7)]]))
+    assert [sum(map(len, step)) for step in steps] == [STEP // ORDER] * (2 * ORDER) + [1]
+    assert [each.offset for step in steps for part in step for each in part] == [*range(STEP), *range(STEP), 7]
+
+
 def test_a_large_poll_is_divided_into_steps_orders_first():
     taking = intake()[0]
     orders = [Wire("control", 0, offset, NOW, None, b"{", []) for offset in range(3)]
     polled = [[event(offset) for offset in range(STEP + 10)], orders, [event(7)]]
     steps = [[[record.offset for record in part] for part in step] for step in taking.steps(polled)]
-    assert [sum(map(len, step)) for step in steps] == [STEP, 14]
-    assert steps[0] == [[0, 1, 2], [*range(STEP - 3)]]
-    assert steps[1] == [[*range(STEP - 3, STEP + 10)], [7]]
+    left = STEP - 3 * ORDER
+    assert steps == [[[0, 1, 2], [*range(left)]], [[*range(left, STEP + 10)], [7]]]
     assert list(taking.steps([])) == []
