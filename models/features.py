@@ -215,6 +215,9 @@ UNTOUCHED_CATEGORY_WAITING = _fresh_category("category_waiting", "log of its ite
 UNTOUCHED_CATEGORY_FIRSTS = _fresh_category("category_firsts", "log of first interactions in its category")
 UNTOUCHED_CATEGORY_SHARE_LOG = _fresh_category("category_share_log", "log of the history's share in its category")
 UNTOUCHED_CATEGORY_SESSION_LOG = _fresh_category("category_session_log", "the same, of this session")
+UNTOUCHED_PRICE_NEAR = _fresh(
+    "price_near", "decayed sum of exp(-5 distance in log price) to those of the last ten of its category"
+)
 
 UNTOUCHED: Final = tuple(_untouched)
 """Features of items that nobody has touched, by place; standardised in the same way."""

@@ -106,6 +106,7 @@ FEATURES: Final = {
     "untouched_category_firsts": "new, of a category in which new items often find somebody",
     "untouched_category_share_log": "new, how much of what this user did was in its category",
     "untouched_category_session_log": "new, how much of this visit was in its category",
+    "untouched_price_near": "new, costs about the same as what this user looked at of its category",
     "untouched_chance": "how likely it is that this user now takes something nobody touched before",
 }
 """Meanings of the features of models/features.py."""

@@ -31,23 +31,23 @@ def _count_sightings_again(changes: Changes) -> Changes:
     return changes._replace(tables={name: part for name, part in changes.tables.items() if name != "sketch"})
 
 
-def _widen_untouched(changes: Changes) -> Changes:
-    # Schema 5 has four more features and two more terms for untouched items, behind the others. The weights of those
-    # are kept, of which there is a block per bucket: only places move.
-    tables = dict(changes.tables)
-    for name, (before, more) in _WIDENED.items():
-        if (part := tables.get(name)) is not None:
-            tables[name] = part._replace(rows=part.rows + more * (part.rows // before))
-    return changes._replace(tables=tables)
+def _widened(blocks: dict[str, tuple[int, int]]) -> Migration:
+    # Weights are kept, of which there is a block per bucket: only their places move.
+    def widen(changes: Changes) -> Changes:
+        tables = dict(changes.tables)
+        for name, (before, more) in blocks.items():
+            if (part := tables.get(name)) is not None:
+                tables[name] = part._replace(rows=part.rows + more * (part.rows // before))
+        return changes._replace(tables=tables)
 
+    return widen
 
-_WIDENED: Final = {"fresh_ranker": (20, 4), "fresh_gate": (6, 2)}
-"""Tables of schema 4 whose blocks of so many rows have more in schema 5."""
 
 MIGRATIONS: Final[dict[int, Migration]] = {
     1: _relearn_rankers,
     2: _relearn_rankers,
     3: _count_sightings_again,
-    4: _widen_untouched,
+    4: _widened({"fresh_ranker": (20, 4), "fresh_gate": (6, 2)}),  # more features and terms, behind the others
+    5: _widened({"fresh_ranker": (24, 1)}),
 }
 """Migrations from schema n to n + 1, by n."""

@@ -35,7 +35,7 @@ from models.state.merges import (
 )
 from models.state.tables import Column, Schema, Space, Table
 
-VERSION = 5
+VERSION = 6
 
 SPACES = (
     Space("item", 1_000_000, asked=True),

@@ -85,6 +85,10 @@ def untouched_features(served: Any, past: list[tuple[int, int, int]], item: int,
     price = ranking.price_features(stats, items, item)
     if "price_distance" in price:
         price["price_same"] = math.exp(-10 * price["price_distance"])
+    if category and stats.log_price[item] != dim.NO_PRICE:
+        alike = [(q, i) for q, i in enumerate(items[: dim.WINDOW]) if stats.category[i] == stats.category[item]]
+        gaps = [(q, stats.log_price[item] - stats.log_price[i]) for q, i in alike if stats.log_price[i] != dim.NO_PRICE]
+        price["price_near"] = sum(dim.WINDOW_DECAY**q * math.exp(-5 * abs(gap)) for q, gap in gaps)
     age = min(max(now - int(served.item_fresh.arrived[item]), 0), 31_536_000)
     own, (last_said, mean_said) = (
         served.item_content.v[item].astype(float),

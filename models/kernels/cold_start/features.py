@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from models import features as feature
-from models.dimensions import NO_PRICE
+from models.dimensions import NO_PRICE, WINDOW, WINDOW_DECAY
 from models.kernels.core.compile import kernel
 from models.kernels.core.hashing import find
 from models.kernels.ranking.features import brand_features, log_share, mean_price, price_features, step_share
@@ -18,6 +18,7 @@ from models.kernels.retrieval import factorization
 from models.kernels.retrieval.popularity import RATE_MIDDLE, log_popularity
 
 _STEEP = 10.0  # of the nearness in price: it halves at a difference of 7 %
+_GENTLE = 5.0  # the same to several prices: it halves at 15 %
 _UNSEEN = 0.1  # events that stand in for none before a logarithm is taken
 _LONGEST_AGE = 31_536_000.0  # seconds; a catalogue known from the start is a year old at most
 
@@ -46,6 +47,23 @@ def category_features(x, history, session, kinds, waiting, taken, steps, categor
         x[feature.UNTOUCHED_CATEGORY_COUNT] = math.log1p(history.category_sums[at, 1])
         x[feature.UNTOUCHED_CATEGORY_THIS_SESSION] = math.log1p(history.category_sums[at, 2])
         x[feature.UNTOUCHED_CATEGORY_SECOND] = at == 1
+
+
+@kernel
+def near_prices(history, category_of, prices, item):
+    """How near the price is to those of the last ten events that are of the item's category; the latest count most.
+
+    The category tells what a user looks for, and several prices tell more of what it may cost than the last alone.
+    """
+    category, price, total, weight = category_of[item], prices[item], 0.0, 1.0
+    if category < 0 or price == NO_PRICE:
+        return total
+    for q in range(min(history.counts[0], WINDOW)):
+        other = history.items[q]
+        if category_of[other] == category and prices[other] != NO_PRICE:
+            total += weight * math.exp(-_GENTLE * abs(price - prices[other]))
+        weight *= WINDOW_DECAY
+    return total
 
 
 @kernel
@@ -83,5 +101,6 @@ def compute(served, scratch, now):
             min(max(now - np.float64(items.arrived[item]), 0.0), _LONGEST_AGE)
         )
         x[feature.UNTOUCHED_NEWEST] = 1.0 / (1.0 + own.places[place])
+        x[feature.UNTOUCHED_PRICE_NEAR] = near_prices(history, stats.category, stats.log_price, item)
         x[feature.UNTOUCHED_CONTENT_LAST] = nearness(served.item_content.v, item, work.contents[0])
         x[feature.UNTOUCHED_CONTENT_MEAN] = nearness(served.item_content.v, item, work.contents[1])

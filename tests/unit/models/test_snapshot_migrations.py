@@ -47,13 +47,18 @@ def test_a_version_of_schema_3_loads_and_counts_items_without_a_row_again(served
         assert not state.tables["sightings"].columns["count"].any()
 
 
-@pytest.mark.parametrize(("table", "before"), [("fresh_ranker", 20), ("fresh_gate", 6)])
-def test_weights_of_untouched_items_keep_their_places_in_wider_blocks(table: str, before: int) -> None:
-    """Weight f of block b, row b * before + f, is row b * after + f of schema 5."""
-    after = SCHEMA.tables[table].width // BLOCKS
+@pytest.mark.parametrize(
+    ("schema", "table", "before", "after"),
+    [(4, "fresh_ranker", 20, 24), (4, "fresh_gate", 6, 8), (5, "fresh_ranker", 24, 25)],
+)
+def test_weights_of_untouched_items_keep_their_places_in_wider_blocks(
+    schema: int, table: str, before: int, after: int
+) -> None:
+    """Weight f of block b, row b * before + f, is row b * after + f of the next schema."""
+    assert after == SCHEMA.tables[table].width // BLOCKS or schema + 1 < SCHEMA.version
     rows = np.array([0, before - 1, before, 3 * before + 2], np.int32)
     weights = np.arange(4, dtype=np.float32)
-    moved = MIGRATIONS[4](Changes(False, {}, {table: TableChanges(rows, {"weight": weights})})).tables[table]
+    moved = MIGRATIONS[schema](Changes(False, {}, {table: TableChanges(rows, {"weight": weights})})).tables[table]
     assert moved.rows.tolist() == [0, before - 1, after, 3 * after + 2]
     assert moved.rows.dtype == np.int32
     assert moved.columns["weight"] is weights
