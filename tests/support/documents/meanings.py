@@ -111,7 +111,7 @@ BAD: Final = {
     "shard_restarts_total": "rises: `lost` is a process that ended (memory?), `silent` one that hangs",
     "shard_skew_ratio": "above 2: one shard has half of the events of four, more partitions or better keys help",
     "shard_step_seconds": "far above that of one learner: the core is too slow or shared",
-    "split": "0 while `learner.shards` is above 1: the ranking has not beaten the baseline yet, or the log says why",
+    "split": "0 while `learner.shards` is above 1: the model is too young, or the log says why",
     "slate_records_total": "`dropped` rises: Kafka does not accept slates, and click rates are based on the others",
     "slates_total": "does not grow while slates are shown: they do not reach the learner",
     "shown_dropped_total": "rises: Redis is away or full; only the service that showed a slate rotates it",
