@@ -1,9 +1,9 @@
 """Measures the longest steps of a learner between two looks at the stop flag, with a model at its ceilings.
 
 The learner looks at the stop flag, the lease and the clock between two batches, of at most 5,000 records or 1,000
-orders each. Here are the batches that cost most, on tables that are full: each new id evicts another. What takes as long
-as the model is large is left between two slices: the copies that a version takes, loading one, and going back to one, as
-an order about a quarantine does. Of those the longest slice is timed. Times are processor time.
+orders each. Here are the batches that cost most, on tables that are full: each new id evicts another. What takes as
+long as the model is large is left between two slices: the copies that a version takes, loading one, and going back to
+one, as an order about a quarantine does. Of those the longest slice is timed. Times are processor time.
 """
 
 from __future__ import annotations
