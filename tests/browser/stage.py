@@ -25,6 +25,7 @@ HISTORY = 6_000
 """Purchases learned before the first page opens."""
 PACE = 40
 """Purchases per second that keep arriving, so that versions appear."""
+PICTURE = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' width='8' height='8'/%3E"
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 """A title that a malicious seller might write."""
 

@@ -7,10 +7,9 @@ import shlex
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.stage import Stage
+from tests.browser.stage import PICTURE, Stage
 from tests.conftest import eventually
 
-PICTURE = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' width='8' height='8'/%3E"
 KETTLE = "kettle-of-the-test"
 
 

@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.stage import HOSTILE, Stage
+from tests.browser.stage import HOSTILE, PICTURE, Stage
 from tests.browser.views import do, show
 from tests.conftest import eventually
 from tests.support.processes.prefix_proxy import below
@@ -46,13 +46,14 @@ def test_each_tab_has_a_visitor_of_its_own(page: Page) -> None:
 
 
 def test_a_hostile_title_is_shown_as_text(page: Page, stage: Stage) -> None:
-    stage.describe("hostile", title=HOSTILE, category="Hostile <b>goods</b>", price=1.0)
+    stage.describe("hostile", title=HOSTILE, category="Hostile <b>goods</b>", price=1.0, image_url=PICTURE)
     eventually(lambda: stage.client.get("/items?category=Hostile+%3Cb%3Egoods%3C/b%3E")["items"])
     page.reload()
     page.locator("#category").select_option("Hostile <b>goods</b>")
     card = page.locator(CARDS)
     expect(card).to_have_count(1)
     expect(card.locator(".name")).to_have_text(HOSTILE)
+    expect(card.locator(".picture img")).to_have_attribute("src", PICTURE)
     card.get_by_role("button", name="Buy").click()
     expect(page.locator(".arrival")).to_contain_text("took")
     page.get_by_role("tab", name="Look up").click()
