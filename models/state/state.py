@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
@@ -173,17 +173,21 @@ class State:
 
     def changed(self, look: Look = unhurried) -> Changes:
         """Copies of all changes since the last cut; marks stay as they are."""
-        keys = {}
-        for name, space in self.keys.items():
-            if name != MODEL:
-                keys[name] = space.changes()
-                look()
+        keys = self._ids(Keys.changes, look)
         tables = {}
         for name, data in self.tables.items():
             rows = data.marks.rows()
             look()
             tables[name] = TableChanges(rows, data.read(rows, look))
         return Changes(False, keys, tables)
+
+    def _ids(self, of: Callable[[Keys], KeyChanges], look: Look) -> dict[str, KeyChanges]:
+        keys = {}
+        for name, space in self.keys.items():
+            if name != MODEL:
+                keys[name] = of(space)
+                look()
+        return keys
 
     def withdraw(self, space: str, rows: Array, capacity: int) -> None:
         """Take back ids that were added since the space had `capacity` rows, with all that their rows hold.
@@ -195,11 +199,7 @@ class State:
 
     def full(self, look: Look = unhurried) -> Changes:
         """Copies of everything; marks stay as they are."""
-        keys = {}
-        for name, space in self.keys.items():
-            if name != MODEL:
-                keys[name] = space.everything()
-                look()
+        keys = self._ids(Keys.everything, look)
         tables = {}
         for name, data in self.tables.items():
             rows = self.keys[data.table.keys].capacity * data.table.width

@@ -107,7 +107,7 @@ class AsyncClient:
         **options: Unpack[ListAsk],
     ) -> Slate:
         """Items that go with an item. Raises SluicegateError."""
-        return await self._call(calls.listed(calls.of_item(item_id, "similar"), n, category, attributes, options))
+        return await self._call(calls.listed(calls.path("items", item_id, "similar"), n, category, attributes, options))
 
     async def bought_together(
         self,
@@ -118,7 +118,7 @@ class AsyncClient:
         **options: Unpack[ListAsk],
     ) -> Slate:
         """Items that were bought in the same orders as an item. Raises SluicegateError."""
-        path = calls.of_item(item_id, "bought-together")
+        path = calls.path("items", item_id, "bought-together")
         return await self._call(calls.listed(path, n, category, attributes, options))
 
     async def send_events(self, events: Iterable[SentEvent]) -> EventsAnswer:

@@ -41,15 +41,15 @@ def recommend(user_id: str | None, options: Ask) -> Call[Slate]:
     return Call("POST", "/recommend", Slate, msgspec.json.encode({**options, "user_id": user_id}))
 
 
-def listed(path: str, n: int | None, category: str | None, attributes: Sequence[str], options: ListAsk) -> Call[Slate]:
-    """A list that is no user's own."""
+def listed(at: str, n: int | None, category: str | None, attributes: Sequence[str], options: ListAsk) -> Call[Slate]:
+    """A list that is no user's own, from the path `at`."""
     asked = {"n": n, "category": category, "attributes": attributes, **options}
-    return Call("GET", path + _query(asked), Slate)
+    return Call("GET", at + _query(asked), Slate)
 
 
-def of_item(item_id: str, what: str) -> str:
-    """The path of a list that belongs to an item."""
-    return f"/items/{quote(item_id, safe='')}/{what}"
+def path(*parts: str) -> str:
+    """A path of these parts; an id among them may hold anything, a slash too."""
+    return "".join(f"/{quote(part, safe='')}" for part in parts)
 
 
 def send_events(events: Iterable[SentEvent]) -> Call[EventsAnswer]:
@@ -69,7 +69,7 @@ def send_items(items: Iterable[SentItem | Mapping[str, Any]]) -> Call[ItemsAnswe
 
 def remove_item(item_id: str) -> Call[ItemAccepted]:
     """An item that the shop no longer has."""
-    return Call("DELETE", f"/items/{quote(item_id, safe='')}", ItemAccepted)
+    return Call("DELETE", path("items", item_id), ItemAccepted)
 
 
 def identify(anonymous_id: str, user_id: str) -> Call[IdentifyAnswer]:
@@ -81,7 +81,7 @@ def identify(anonymous_id: str, user_id: str) -> Call[IdentifyAnswer]:
 def set_user(user_id: str, attributes: Mapping[str, Any]) -> Call[UserAccepted]:
     """What the shop says of a user."""
     body = msgspec.json.encode({"attributes": attributes})
-    return Call("PUT", f"/users/{quote(user_id, safe='')}", UserAccepted, body)
+    return Call("PUT", path("users", user_id), UserAccepted, body)
 
 
 def _query(values: Mapping[str, object]) -> str:

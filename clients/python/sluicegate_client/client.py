@@ -125,7 +125,7 @@ class Client:
         **options: Unpack[ListAsk],
     ) -> Slate:
         """Items that go with an item. Raises SluicegateError."""
-        return self._call(calls.listed(calls.of_item(item_id, "similar"), n, category, attributes, options))
+        return self._call(calls.listed(calls.path("items", item_id, "similar"), n, category, attributes, options))
 
     def bought_together(
         self,
@@ -136,7 +136,7 @@ class Client:
         **options: Unpack[ListAsk],
     ) -> Slate:
         """Items that were bought in the same orders as an item. Raises SluicegateError."""
-        path = calls.of_item(item_id, "bought-together")
+        path = calls.path("items", item_id, "bought-together")
         return self._call(calls.listed(path, n, category, attributes, options))
 
     def send_events(self, events: Iterable[SentEvent]) -> EventsAnswer:

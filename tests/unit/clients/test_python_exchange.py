@@ -71,7 +71,7 @@ def test_a_refusal_is_not_repeated_and_says_what_to_do() -> None:
 
 
 def test_ids_and_lists_are_written_so_that_the_service_reads_them_back() -> None:
-    path = calls.of_item("tea/green, new", "similar")
+    path = calls.path("items", "tea/green, new", "similar")
     assert calls.listed(path, 3, None, ["url", "a,b"], {}).path == (
         "/items/tea%2Fgreen%2C%20new/similar?n=3&attributes=url&attributes=a%2Cb"
     )
