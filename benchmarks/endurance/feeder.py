@@ -29,7 +29,8 @@ from benchmarks.endurance import names
 
 TICK: Final = 0.005
 """Seconds between sends of the events that became due: finer costs a core, coarser makes bursts."""
-LINGER_MS: Final = 5
+LINGER_MS: Final = 50
+"""A request to Kafka for each event would take processors from those that are measured."""
 PART_SECONDS: Final = 60.0
 PART_EVENTS: Final = 200_000
 """Least size of a part of the stream, which is made while the part before is sent. All sessions begin again with a

@@ -34,6 +34,7 @@ SECONDS: Final = {
     "test_identify.py": 21,
     "test_rebuild.py": 19,
     "test_quality_slice.py": 18,
+    "test_clocks.py": 18,
     "test_redis_went_back.py": 17,
     "test_dashboards.py": 16,
     "test_quarantine.py": 15,
