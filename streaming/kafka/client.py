@@ -35,6 +35,9 @@ ADVERTISED_PROBE: Final = 2.0
 NAMED: Final = 3
 """Brokers that an error names, at most: each is tried first, and that may take its time."""
 
+OUT_OF_DATE: Final = {9, 10}
+"""OpenSSL's codes of a certificate that is not valid yet, and of one that has expired (X509_V_ERR_*)."""
+
 PAUSE: Final = 0.2
 """Seconds between two rounds of attempts."""
 
@@ -218,6 +221,11 @@ def _use(setting: str, path: str, use: Callable[[], object]) -> None:
 
 
 def _untrusted(error: ssl.SSLError, servers: str) -> KafkaTrouble:
+    if isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in OUT_OF_DATE:
+        return Untrusted(
+            f"the certificate of Kafka at {servers} is not valid now ({error.verify_message}): renew it at the broker, "
+            "and look at the clock of this machine"
+        )
     if isinstance(error, ssl.SSLCertVerificationError):
         return Untrusted(
             f"the certificate of Kafka at {servers} is not trusted ({error.verify_message}): set kafka.cafile to the "

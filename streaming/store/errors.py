@@ -37,7 +37,8 @@ ADVICE: Final[dict[Kind, str]] = {
     "misconf": "Redis can't write to its disk; see its log",
     "auth": "Redis refused our name, password or rights; see redis.username, redis.password_file and the rights that "
     "docs/operations.md lists",
-    "tls": "no safe connection to Redis; see redis.cafile, redis.check_hostname, and if redis.url names its TLS port",
+    "tls": "no safe connection to Redis; see redis.cafile, redis.check_hostname, if redis.url names its TLS port, and "
+    "if its certificate has expired",
     "other": "Redis answers, and refused this command",
 }
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import socketserver
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +17,7 @@ import pytest
 
 from service.doctor.examination import examine
 from streaming.consumer.consumer import KafkaSource
-from streaming.kafka.errors import BrokerAway, KafkaTrouble, NotAllowed, UnusableFile
+from streaming.kafka.errors import BrokerAway, KafkaTrouble, NotAllowed, Untrusted, UnusableFile
 from streaming.kafka.producer import EventProducer
 from streaming.kafka.topics import Role, ensure_topics
 from streaming.learner.learner import NOT_ALLOWED
@@ -327,6 +329,42 @@ def test_what_redis_refuses_is_said_with_the_next_step(world: World, other_autho
     said = str(caught.value)
     assert (caught.value.kind, [word for word in words if word not in said]) == (kind, []), said
     assert PASSWORD not in said
+
+
+@pytest.fixture
+def expired(tmp_path: Path) -> Iterator[tuple[str, Certificates]]:
+    """Address of a server whose certificate has expired, and its certificates; the handshake is all that it can."""
+    certificates = Certificates(tmp_path / "expired", days=-1)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.certificate, certificates.key)
+
+    class Handshake(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with pytest.raises(ssl.SSLError):
+                context.wrap_socket(self.request, server_side=True)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handshake) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_address[1]}", certificates
+        server.shutdown()
+
+
+def test_a_certificate_that_has_expired_is_named_with_the_next_step(expired: tuple[str, Certificates]) -> None:
+    address, certificates = expired
+    kafka = {"kafka__bootstrap": address, "kafka__security_protocol": "SSL", "kafka__cafile": certificates.ca}
+    with pytest.raises(Untrusted) as refused:
+        produce(load_settings(None, variables(kafka)))
+    assert "has expired" in str(refused.value)
+    assert "renew it at the broker" in str(refused.value)
+    redis = {"redis__url": f"rediss://{address}/0", "redis__cafile": certificates.ca}
+    store = Store.for_service(load_settings(None, variables(redis)))
+    try:
+        with pytest.raises(StoreUnavailable) as caught:
+            store.head()
+    finally:
+        store.close()
+    assert caught.value.kind == "tls"
+    assert "certificate has expired" in str(caught.value)
 
 
 def test_an_event_is_learnt_and_served_with_tls_logins_and_the_least_rights(world: World) -> None:

@@ -38,9 +38,12 @@ LISTENER = "listener.name.secure"
 
 
 class Certificates:
-    """An authority, and a certificate of 127.0.0.1 that it signed, as PEM files in a folder."""
+    """An authority, and a certificate of 127.0.0.1 that it signed, as PEM files in a folder.
 
-    def __init__(self, folder: Path) -> None:
+    `days`: how long the certificate is valid; it has expired when they are negative.
+    """
+
+    def __init__(self, folder: Path, days: int = 2) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.ca, self.key, self.certificate = folder / "ca.pem", folder / "key.pem", folder / "certificate.pem"
         self.keystore = folder / "keystore.pem"
@@ -49,7 +52,7 @@ class Certificates:
         request, extension = folder / "request.pem", folder / "extension"
         extension.write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
         openssl("req", *_fresh(self.key), "-out", request, "-subj", "/CN=server of a test")
-        signed = ("-CA", self.ca, "-CAkey", authority, "-CAcreateserial", "-days", "2", "-extfile", extension)
+        signed = ("-CA", self.ca, "-CAkey", authority, "-CAcreateserial", "-days", days, "-extfile", extension)
         openssl("x509", "-req", "-in", request, *signed, "-out", self.certificate)
         self.keystore.write_text(self.key.read_text() + self.certificate.read_text() + self.ca.read_text())
 
