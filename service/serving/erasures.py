@@ -42,14 +42,14 @@ class ErasureFollower:
 
     def forget(self, users: Iterable[str]) -> None:
         """Forget these users."""
-        users = list(users)
+        users = set(users)
         self._reservoir.erase({user_hash(user) for user in users})
         for user in users:
             self._showings.forget(user)
-            for impressions in self._intake.all_impressions:
-                for entry in [each for each in list(impressions) if each[0] == user]:
-                    with contextlib.suppress(ValueError):  # newer impressions have just pushed it out
-                        impressions.remove(entry)
+        for impressions in self._intake.all_impressions:  # each once, however many users: this is the event loop
+            for entry in [each for each in list(impressions) if each[0] in users]:
+                with contextlib.suppress(ValueError):  # newer impressions have just pushed it out
+                    impressions.remove(entry)
 
     async def _run(self) -> None:
         while True:

@@ -12,19 +12,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from models.looking import unhurried
 from models.recommender import CONTENDERS, Ranker, best_source
 from models.snapshot import Damaged, Manifest
 from models.state import Schema, State, duplicate
 from streaming.store import Store, VersionGone
+from streaming.thread_turns import resting
 from streaming.versions import DeltaCache
 from streaming.versions import loading as versions
 
 LEAVE_DEADLINE: Final = 5.0
 """Seconds to wait for the last request on a set; a request holds one for about a millisecond. After that the set is
 left to the request and the version is loaded into new tables, which costs memory, not correctness."""
-
-LONGEST_REST: Final = 0.05
-"""Seconds of a rest between two deltas, at most."""
 
 
 class TableSet:
@@ -194,21 +193,8 @@ class TableSets:
         return True
 
     def _breath(self) -> Callable[[], None]:
-        """What rests, each time, for as long as was worked since the last time, while requests are answered.
-
-        A thread that computes without a pause makes each request wait for the interpreter several times. After a hold
-        of a minute there are sixty deltas to apply: without rests, answers pile up meanwhile.
-        """
-        if self._active is None:
-            return lambda: None
-        began = time.perf_counter()
-
-        def rest() -> None:
-            nonlocal began
-            self._rest(min(time.perf_counter() - began, LONGEST_REST))
-            began = time.perf_counter()
-
-        return rest
+        """What rests between two deltas while requests are answered: after a hold of a minute there are sixty."""
+        return unhurried if self._active is None else resting(self._rest)
 
     def _load(self, version: str, or_older: bool) -> TableSet:
         loaded = versions.load(self._store, version, self._schema, served_only=True, look=self._breath())

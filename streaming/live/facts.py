@@ -21,6 +21,7 @@ from models.looking import Look, unhurried
 from models.records import ItemFacts, decode_checked, encode_item, named
 from streaming.live.beats import REPAIR, checked
 from streaming.store import Argument, Store, StoreUnavailable
+from streaming.thread_turns import resting
 
 log = logging.getLogger(__name__)
 
@@ -145,6 +146,7 @@ class FactsFollower:
         store: Where facts are kept.
         poll: Seconds between two looks at the log.
         clock: Monotonic seconds.
+        rest: Is told for how many seconds the thread should do nothing.
         changed: Called with the ids of items whose facts may have changed.
 
     Attributes:
@@ -157,9 +159,10 @@ class FactsFollower:
         *,
         poll: float = POLL_SECONDS,
         clock: Callable[[], float] = time.monotonic,
+        rest: Callable[[float], object] = time.sleep,
         changed: Callable[[Sequence[str]], None] = lambda _: None,
     ) -> None:
-        self._store, self._poll, self._clock, self._changed = store, poll, clock, changed
+        self._store, self._poll, self._clock, self._rest, self._changed = store, poll, clock, rest, changed
         self._facts: dict[str, ItemFacts] = {}
         self._categories: dict[str, dict[str, None]] = {}
         self._removed: dict[str, None] = {}  # in the order of their removal
@@ -265,11 +268,15 @@ class FactsFollower:
     def _load(self, origin: bytes | None, number: int) -> int:
         """Read the hash. Changes made meanwhile are in the log after `number`; applying them twice is harmless."""
         seen: set[str] = set()
+        breath = self._breath()
         for pairs in _scanned(self._store):
             self._apply(pairs)
             seen.update(item for item, _ in pairs)
+            breath()
+        # Item by item: a difference of two large sets keeps the interpreter from everybody until it is done.
+        gone = [item for known in (self._facts, self._removed) for item in list(known) if item not in seen]
         with self._lock:
-            for item in (self._facts.keys() | self._removed.keys()) - seen:
+            for item in gone:
                 self._forget(item)
                 self._removed.pop(item, None)
         self._origin, self._number = origin, number
@@ -277,7 +284,10 @@ class FactsFollower:
 
     def _follow(self, number: int) -> int:
         count = 0
+        breath = self._breath()
         while self._number < number:
+            if count:
+                breath()
             after = f"{self._number + 1}-0"
             found = self._store.call("XRANGE", self._store.key("facts", "log"), after, "+", "COUNT", CHANGES_TOGETHER)
             if not found or int(found[0][0].split(b"-")[0]) != self._number + 1:
@@ -286,6 +296,13 @@ class FactsFollower:
             self._number = int(found[-1][0].split(b"-")[0])
             count += len(found)
         return count
+
+    def _breath(self) -> Callable[[], None]:
+        """What rests between two parts, once the facts were read: then others of this process wait for its thread.
+
+        After a failover of Redis everything is read again, and after a nightly upload nearly everything.
+        """
+        return resting(self._rest) if self.ready.is_set() else unhurried
 
     def _read(self, items: Sequence[str]) -> None:
         # Facts may be newer than the entry that names them. They are then read once more, which changes nothing.

@@ -10,9 +10,10 @@ import pytest
 from models.snapshot.chunks import Damaged
 from models.state.copies import duplicate
 from models.state.schema import SCHEMA
-from service.serving.table_sets import LONGEST_REST, TableSets
+from service.serving.table_sets import TableSets
 from streaming.settings.loading import Settings
 from streaming.store.store import Store
+from streaming.thread_turns import LONGEST_REST
 from tests.support.processes.serving import Learner
 
 

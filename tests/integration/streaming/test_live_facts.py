@@ -10,6 +10,7 @@ from service.local import embedded
 from streaming.live import facts
 from streaming.live.facts import FactsFollower
 from streaming.store.store import Store, StoreUnavailable
+from streaming.thread_turns import LONGEST_REST
 from tests.conftest import eventually
 
 
@@ -51,6 +52,23 @@ def test_a_replay_never_puts_older_facts_over_newer_ones(store, follower):
     fresh = FactsFollower(store)
     fresh.step()
     assert (fresh.get("tea"), fresh.hidden("tea"), fresh.hidden("cup")) == (new, False, True)
+
+
+def test_it_rests_between_parts_once_others_wait_for_its_thread(store):
+    rests = []
+    follower = FactsFollower(store, rest=rests.append)
+    many = [(0, offset, f"i{offset}", ItemFacts(price=1.0)) for offset in range(2_000)]
+    facts.write(store, many, "t1")
+    assert follower.step() == 2_000
+    assert rests == [], "nobody waits before everything was read"
+    facts.write(store, [(0, offset + 2_000, item, each) for _, offset, item, each in many], "t1")
+    assert follower.step() == 2_000
+    assert len(rests) == 3, "between four parts"
+    store.call("HSET", store.key("facts", "marks"), "store", "another")
+    rests.clear()
+    assert follower.step() >= 2_000
+    assert len(rests) >= 4, "after each part of the whole hash"
+    assert all(0 < rest <= LONGEST_REST for rest in rests)
 
 
 def test_removed_and_unavailable_items_are_hidden_until_the_shop_says_otherwise(store, follower):
