@@ -123,7 +123,7 @@ class FoundUser(Struct, metaclass=Prepared):
 class UsersAnswer(Struct, metaclass=Prepared):
     """Users whose id begins as asked, in the order of their ids. `more`: whether further ones may.
 
-    `whole` is false for some minutes after an upgrade, while users of an older release are being listed.
+    `whole` is false for some time after an upgrade, while users of an older release are being listed.
     """
 
     users: list[FoundUser]

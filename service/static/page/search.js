@@ -29,7 +29,7 @@ const USERS = {
   value: (user) => user.user_id,
   option: (user, typed) => [el("span", {}, el("span", { class: "name" }, el("b", {}, typed), user.user_id.slice(typed.length)),
     el("span", { class: "quiet small" }, user.last === null ? "no events, only attributes" : `last event ${moment(user.last)}`))],
-  lacking: (answer) => `${answer.more ? " There are more: type more of the id." : ""}${answer.whole ? "" : " Not all users are listed yet: this takes some minutes."}`,
+  lacking: (answer) => `${answer.more ? " There are more: type more of the id." : ""}${answer.whole ? "" : " Not all users are listed yet."}`,
   told: (count, typed) => (count ? counted(count, "user") : `No user’s id begins with “${typed}”.`),
 };
 
