@@ -192,7 +192,7 @@ class _Full:
         ceilings = {name: keys.space.ceiling for name, keys in state.keys.items()}
 
         def load(look: Look) -> None:
-            State(SCHEMA, ceilings).apply(decode(manifest, chunks, SCHEMA, look=look).changes, look)
+            decode(manifest, chunks, SCHEMA, look=look).apply_to(State(SCHEMA, ceilings), look)
 
         return _sliced(load)
 

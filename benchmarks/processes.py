@@ -21,8 +21,12 @@ READY_SECONDS = 120.0  # a cold compile included
 
 
 def environment(bootstrap: str, redis: str, namespace: str, **more: str) -> dict[str, str]:
-    """Make the environment of both processes. `more`: settings as SECTION__NAME."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("SLUICEGATE_")}
+    """Make the environment of both processes. `more`: settings as SECTION__NAME.
+
+    They may keep Python's bytecode, as an installation has it: without, each start translates some 500 files first.
+    """
+    ours = ("SLUICEGATE_", "PYTHONDONTWRITEBYTECODE")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     own = {"KAFKA__BOOTSTRAP": bootstrap, "REDIS__URL": redis, "NAMESPACE": namespace, **more}
     return clean | {f"SLUICEGATE_{name}": value for name, value in own.items()}
 

@@ -19,6 +19,7 @@ from models.kernels.core.record_batch import COLUMNS, locate
 from models.merging import Shard, merge
 from models.recommender import Recommender, RecommenderOptions, new_state
 from models.state import SCHEMA, State, duplicate
+from models.state.index import LEAST, Index
 from models.state.marks import Marks
 from models.state.table_data import FEW_ROWS, read_rows, write_rows
 
@@ -71,6 +72,7 @@ def warm() -> None:
     own.rank(["item"], [1.5e9], [0], 1.5e9)
     State(SCHEMA, _FEW.ceilings()).apply(own.state.full())
     own.remove("item", ["item"])
+    _find_ids()
     _write_scattered()
     _take_many_changes()
     locate(np.frombuffer(bytes(1), np.uint8), 0, np.empty((1, COLUMNS), np.int64))
@@ -90,8 +92,17 @@ def warm_serving() -> None:
     """Run the entry points that answer requests: half of the kernels, all that a service waits for."""
     state = State(SCHEMA, _FEW.ceilings(), served_only=True)
     state.apply(state.full())
+    _find_ids()
     _write_scattered()
     Recommender(state).rank(["item"], [1.5e9], [0], 1.5e9)
+
+
+def _find_ids() -> None:
+    """What a served state runs once it has ids, and more of them than it had room for."""
+    index, ids = Index(), [str(number) for number in range(LEAST)]
+    index.put(ids, range(LEAST))
+    index.find(ids)
+    index.remove(ids[:1], [0])
 
 
 def _write_scattered() -> None:

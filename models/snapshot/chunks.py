@@ -37,10 +37,11 @@ PADDING_ROOM: Final = 512
 
 ALIGNMENT: Final = 8
 
-DTYPES: Final = frozenset(
-    np.dtype(name).str for name in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?")
-)
-"""Types that an array may have. Objects and text are not among them: reading never executes anything."""
+DTYPES: Final = {
+    np.dtype(name).str: np.dtype(name)
+    for name in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?")
+}
+"""Types that an array may have, by name. Objects and text are not among them: reading never executes anything."""
 
 ROWS: Final = "#rows"
 """Name of the array of row numbers of a part whose rows are not one run; no column can have it."""
@@ -166,11 +167,11 @@ def read(data: bytes) -> list[Part]:
     end = len(data) - start
     offset = 0
     parts: list[Part] = []
-    seen: set[tuple[str, str, str]] = set()
     for entry in header.parts:
         arrays: dict[str, Array] = {}
         for item in entry.arrays:
-            _unique(seen, (f"{entry.kind} {len(parts)}", entry.name, item.column))
+            if item.column in arrays:
+                raise Damaged(f"array {item.column!r} of {entry.name!r} appears twice")
             arrays[item.column] = _array(data, start, item, offset, end)
             offset += _padded(item.nbytes)
         parts.append(Part(entry.kind, entry.name, entry.keys, entry.width, entry.first, arrays))
@@ -195,24 +196,17 @@ def _header(data: bytes) -> tuple[Header, int]:
 
 
 def _array(data: bytes, start: int, entry: ArrayEntry, offset: int, end: int) -> Array:
-    where = f"array {entry.column!r}"
-    if entry.dtype not in DTYPES:
-        raise Damaged(f"{where}: dtype {entry.dtype!r} is not one of ours")
-    dtype = np.dtype(entry.dtype)
+    dtype = DTYPES.get(entry.dtype)
+    if dtype is None:
+        raise Damaged(f"array {entry.column!r}: dtype {entry.dtype!r} is not one of ours")
     if len(entry.shape) > 8 or math.prod(entry.shape) * dtype.itemsize != entry.nbytes:
-        raise Damaged(f"{where}: shape {entry.shape[:9]} is not {entry.nbytes} bytes")
+        raise Damaged(f"array {entry.column!r}: shape {entry.shape[:9]} is not {entry.nbytes} bytes")
     if entry.offset != offset or offset + _padded(entry.nbytes) > end:
-        raise Damaged(f"{where}: {entry.nbytes} bytes at {entry.offset} where {offset} of {end} is next")
-    if any(size > end for size in entry.shape):
-        raise Damaged(f"{where}: shape {entry.shape} has more rows than the chunk has bytes")
+        raise Damaged(f"array {entry.column!r}: {entry.nbytes} bytes at {entry.offset} where {offset} of {end} is next")
+    if max(entry.shape, default=0) > end:
+        raise Damaged(f"array {entry.column!r}: shape {entry.shape} has more rows than the chunk has bytes")
     count = entry.nbytes // dtype.itemsize
     return np.frombuffer(data, dtype, count, start + offset).reshape(entry.shape)
-
-
-def _unique(seen: set[tuple[str, str, str]], name: tuple[str, str, str]) -> None:
-    if name in seen:
-        raise Damaged(f"array {name[2]!r} of {name[1]!r} appears twice")
-    seen.add(name)
 
 
 def _padded(nbytes: int) -> int:

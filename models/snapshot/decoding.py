@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,20 +14,27 @@ from models.snapshot.chunks import ROWS, Damaged, Part, read
 from models.snapshot.compatibility import TooNew, check_layout, conform
 from models.snapshot.manifest import Manifest
 from models.snapshot.migrations import MIGRATIONS, Migration
-from models.state import Changes, KeyChanges, Schema, TableChanges
+from models.state import Changes, KeyChanges, Schema, State, TableChanges
 
 
 class Decoded(NamedTuple):
     """The contents of a version.
 
     `arrivals` are the entries of the dedupe window from `first_arrival` to `progress.arrivals`, `joins` the joined ids
-    up to `progress.identities`.
+    up to `progress.identities`, and `further` the rows of a delta's tables that are in later chunks than their first:
+    new memory to put them together takes longer than all else that is done with them.
     """
 
     changes: Changes
     first_arrival: int
     arrivals: dict[str, Array]
     joins: Sequence[Join] = ()
+    further: Sequence[Changes] = ()
+
+    def apply_to(self, state: State, look: Look = unhurried) -> None:
+        """Let a state take over all rows. A look that leaves it half done leaves the state so."""
+        for changes in (self.changes, *self.further):
+            state.apply(changes, look)
 
 
 def decode(
@@ -56,7 +63,9 @@ def decode(
     parts = [part for data in chunks for part in read(data)]
     keys = {name: ids_of(name, found, look) for name, found in _grouped(parts, "keys").items()}
     free = {name: joined(found, "rows") for name, found in _grouped(parts, "free").items()}
-    tables = {name: rows_of(name, found, look) for name, found in _grouped(parts, "table").items()}
+    groups = _grouped(parts, "table")
+    apart_each = manifest.kind == "delta" and manifest.schema_version == schema.version  # a migration needs all rows
+    tables = {name: rows_of(name, found[:1] if apart_each else found, look) for name, found in groups.items()}
     with_free = {name: part._replace(free=free.get(name, part.free)) for name, part in keys.items()}
     changes = Changes(manifest.kind == "base", with_free, tables)
     for version in range(manifest.schema_version, schema.version):
@@ -64,7 +73,40 @@ def decode(
             changes = migrations[version](changes)
     if manifest.schema_version == schema.version:
         check_layout(parts, schema)
-    return apart(parts, manifest)._replace(changes=conform(changes, schema, manifest.counts, look))
+    further = [
+        conform(Changes(False, {}, {name: rows}), schema, manifest.counts, look)
+        for name, found in (groups if apart_each else {}).items()
+        for rows in _further(name, found, tables[name], look)
+    ]
+    return apart(parts, manifest)._replace(changes=conform(changes, schema, manifest.counts, look), further=further)
+
+
+def _further(name: str, parts: Sequence[Part], first: TableChanges, look: Look) -> Iterator[TableChanges]:
+    reached = following(name, first, None)
+    for part in parts[1:]:
+        rows = rows_of(name, [part], look)
+        reached = following(name, rows, reached)
+        yield rows
+
+
+class Reached(NamedTuple):
+    """How far the parts of a table have come: the row after their last one, and the columns that each has."""
+
+    row: int
+    columns: frozenset[str]
+
+
+def following(name: str, rows: TableChanges, before: Reached | None) -> Reached:
+    """How far a table has come with further rows. Raises Damaged when they do not follow those before."""
+    columns = frozenset(rows.columns)
+    row = 0 if before is None else before.row
+    if before is not None and columns != before.columns:
+        raise Damaged(f"{name} has not the same columns throughout")
+    if len(rows.rows):
+        if rows.rows[0] < row:
+            raise Damaged(f"{name}: row numbers do not ascend")
+        row = int(rows.rows[-1]) + 1
+    return Reached(row, columns)
 
 
 def apart(parts: Sequence[Part], manifest: Manifest) -> Decoded:
@@ -84,11 +126,13 @@ def _grouped(parts: Sequence[Part], kind: str) -> dict[str, list[Part]]:
 
 def joined(parts: Sequence[Part], column: str) -> Array:
     """The array of that name of all parts, one after the other."""
+    if len(parts) == 1 and column in parts[0].arrays and parts[0].arrays[column].ndim:  # as in a delta
+        return parts[0].arrays[column]
     arrays = [part.arrays[column] for part in parts if column in part.arrays]
     shapes = {(array.dtype.str, array.shape[1:]) for array in arrays}
     if len(arrays) != len(parts) or len(shapes) != 1 or not arrays[0].ndim:
         raise Damaged(f"{parts[0].name}.{column} is not the same array throughout")
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+    return np.concatenate(arrays)
 
 
 def _row_numbers(name: str, parts: Sequence[Part], lengths: Sequence[int]) -> Array:
@@ -201,4 +245,4 @@ def _arrivals(parts: Sequence[Part], manifest: Manifest) -> tuple[int, dict[str,
     return starts[0], {name: joined(parts, name) for name in parts[0].arrays}
 
 
-__all__ = ["Decoded", "apart", "decode", "ids_of", "joined", "rows_of"]
+__all__ = ["Decoded", "Reached", "apart", "decode", "following", "ids_of", "joined", "rows_of"]

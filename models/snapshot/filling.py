@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from models.looking import Look, unhurried
 from models.snapshot.chunks import Damaged, Part, read
 from models.snapshot.compatibility import check_layout, conform
-from models.snapshot.decoding import Decoded, apart, decode, ids_of, joined, rows_of
+from models.snapshot.decoding import Decoded, Reached, apart, decode, following, ids_of, joined, rows_of
 from models.snapshot.manifest import Manifest
 from models.state import MODEL, Changes, State
 
@@ -35,7 +35,7 @@ def fill(state: State, manifest: Manifest, chunks: Iterable[bytes], look: Look =
     """
     if manifest.schema_version != state.schema.version:  # a migration may look at all tables together
         decoded = decode(manifest, list(chunks), state.schema, look=look)
-        state.apply(decoded.changes, look)
+        decoded.apply_to(state, look)
         return decoded._replace(changes=Changes(True, {}, {}))
     filling = _Filling(state, manifest, look)
     for data in chunks:
@@ -54,8 +54,7 @@ class _Filling:
         self._ids: dict[str, list[Part]] = {}
         self._free: dict[str, list[Part]] = {}
         self._others: list[Part] = []
-        self._reached: dict[str, tuple[int, set[str]]] = {}
-        """By table: the row after the last one, and the columns of its parts."""
+        self._reached: dict[str, Reached] = {}
 
     def take(self, part: Part) -> None:
         if part.kind == "table":
@@ -76,14 +75,7 @@ class _Filling:
         if keys not in self._settled:
             self._settle(keys)
         changes = rows_of(part.name, [part])
-        reached, columns = self._reached.get(part.name, (0, changes.columns.keys()))
-        if changes.columns.keys() != columns:
-            raise Damaged(f"{part.name} has not the same columns throughout")
-        if len(changes.rows):
-            if changes.rows[0] < reached:
-                raise Damaged(f"{part.name}: row numbers do not ascend")
-            reached = int(changes.rows[-1]) + 1
-        self._reached[part.name] = reached, set(columns)
+        self._reached[part.name] = following(part.name, changes, self._reached.get(part.name))
         self._state.apply(conform(Changes(False, {}, {part.name: changes}), schema, counts))
 
     def _settle(self, space: str) -> None:

@@ -75,34 +75,33 @@ class Columns:
     def put(self, items: Sequence[str], facts: Sequence[ItemFacts]) -> None:
         """Set the facts of items, one at least."""
         with self._lock:
-            rows = [self._row(item) for item in items]
+            rows = self._rows_of(items)
             self._grow(max(rows))
-            self._shown[rows] = [each.available for each in facts]
-            self._prices[rows] = [np.nan if each.price is None else each.price for each in facts]
-            self._marks[rows] = [marks(each.tags) if each.tags else 0 for each in facts]
-            self._known[rows] = [known(each) for each in facts]
-            before = self._categories[rows].tolist()
-            codes = [self._code(each.category) for each in facts]
-            self._categories[rows] = codes
-            for row, each, code, old in zip(rows, facts, codes, before, strict=True):
-                if each.category is not None and code != old:
-                    self._append("category", each.category, row)
+            at = np.array(rows)
+            codes, names = self._codes, [each.category for each in facts]
+            self._shown[at] = [each.available for each in facts]
+            self._prices[at] = [np.nan if each.price is None else each.price for each in facts]
+            self._marks[at] = [marks(each.tags) if each.tags else 0 for each in facts]
+            self._known[at] = [known(each) for each in facts]
+            before = self._categories[at]
+            self._categories[at] = [-1 if name is None else codes.setdefault(name, len(codes)) for name in names]
+            for place in np.flatnonzero(self._categories[at] != before).tolist():
+                if (name := names[place]) is not None:
+                    self._append("category", name, rows[place])
+            for row, each in zip(rows, facts, strict=True):
                 if each.tags or self._tags[row]:
                     had, self._tags[row] = self._tags[row], each.tags
                     for tag in set(each.tags).difference(had):
                         self._append("tag", tag, row)
-            self._conditions.put(rows, facts)
+            self._conditions.put(at, facts)
 
-    def _row(self, item: str) -> int:
-        row = self._rows.get(item, -1)
-        if row < 0:
-            row = self._rows[item] = len(self._ids)
-            self._ids.append(item)
-            self._tags.append(())
-        return row
-
-    def _code(self, category: str | None) -> int:
-        return -1 if category is None else self._codes.setdefault(category, len(self._codes))
+    def _rows_of(self, items: Sequence[str]) -> list[int]:
+        """The rows of items; the next ones for those that have none."""
+        new = [item for item in dict.fromkeys(items) if item not in self._rows]
+        self._rows.update(zip(new, range(len(self._ids), len(self._ids) + len(new)), strict=True))
+        self._ids += new
+        self._tags += [()] * len(new)
+        return [self._rows[item] for item in items]
 
     def hide(self, item: str) -> None:
         """Mark an item as removed."""

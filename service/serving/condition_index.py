@@ -24,8 +24,8 @@ WORDS: Final = 4
 BYTES: Final = 8 * WORDS
 
 REMEMBERED: Final = 16_384
-"""Names with values whose bits are remembered, some 4 MB: a shop's categories, brands and prices come again and again,
-and to hash them took a third of the time in which a service that starts reads its catalogue."""
+"""Names with values whose bits are remembered, some 4 MB: a shop's categories and brands come again and again, and to
+hash them took a third of the time in which a service that starts reads its catalogue."""
 
 NAMES: Final = 1_024
 """The same for names without a value, and for what requests ask for."""
@@ -34,42 +34,41 @@ NUMERIC: Final = 16
 """Names that have a column of numbers, the first that occur. Others are compared one by one."""
 
 
+PRICE: Final = "price"
+
+
 class ConditionIndex:
     """The bits and numbers of every item, by row. The caller holds a lock."""
 
     def __init__(self) -> None:
         self._bits = np.zeros((1024, WORDS), "<u8")
-        self._numbers: dict[str, Array] = {}
+        # Every price has its place in a column and no bits: a shop has nearly as many prices as items.
+        self._numbers: dict[str, Array] = {PRICE: np.full(1024, np.nan)}
+        self._categories, self._brands = _BitsOf("category"), _BitsOf("brand")
 
-    def put(self, rows: Sequence[int], facts: Sequence[ItemFacts]) -> None:
-        """Set the facts of items, one at least, each at its row."""
-        self._grow(max(rows))
+    def put(self, rows: Array, facts: Sequence[ItemFacts]) -> None:
+        """Set the facts of items, one at least, each at its row (n,)."""
+        self._grow(int(rows.max()))
         for column in self._numbers.values():
             column[rows] = np.nan
-        prices: dict[int, float] = {}
-        numbers: dict[str, dict[int, float]] = {"price": prices}
-        found = []
-        for row, each in zip(rows, facts, strict=True):
-            marked = 0
-            # Most items have these and no others: one by one they take half the time of a loop over names.
-            if each.category is not None:
-                marked |= bits_of_both("category", each.category)
-            if each.brand is not None:
-                marked |= bits_of_both("brand", each.brand)
-            if each.price is not None:
-                prices[row] = each.price
-                marked |= bits_of_both("price", str(each.price))
-            for name, value in _others(each):
-                if isinstance(value, int | float) and not isinstance(value, bool):
-                    numbers.setdefault(name, {})[row] = value
-                marked |= bits(name)
-                for word in words(value):
-                    marked |= bits_of_both(name, word)
-            found.append(marked.to_bytes(BYTES, "little"))
-        self._bits[rows] = np.frombuffer(b"".join(found), "<u8").reshape(-1, WORDS)
+        self._numbers[PRICE][rows] = [np.nan if each.price is None else each.price for each in facts]
+        # Most items have these and no others: all at once they take a fifth of a loop over names.
+        found = self._categories.of([each.category for each in facts])
+        found |= self._brands.of([each.brand for each in facts])
+        numbers: dict[str, dict[int, float]] = {}
+        for place, each in enumerate(facts):
+            if each.attributes is not None or each.tags or each.rating is not None or each.group_id is not None:
+                marked = 0
+                for name, value in _others(each):
+                    if isinstance(value, int | float) and not isinstance(value, bool):
+                        numbers.setdefault(name, {})[int(rows[place])] = value
+                    marked |= bits(name)
+                    for word in words(value):
+                        marked |= bits_of_both(name, word)
+                found[place] |= _as_words(marked.to_bytes(BYTES, "little"))[0]
+        self._bits[rows] = found
         for name, noted in numbers.items():
-            if noted:
-                self._note(name, noted)
+            self._note(name, noted)
 
     def _grow(self, row: int) -> None:
         while row >= len(self._bits):
@@ -87,6 +86,9 @@ class ConditionIndex:
     def fitting(self, rows: Array, condition: Condition) -> Array:
         """(n,) bool: which of the rows (n,) can meet a condition."""
         column = self._numbers.get(condition.name)
+        if condition.name == PRICE and condition.sign == ":":
+            priced: Array = self._numbers[PRICE][rows] == (np.nan if condition.bound is None else condition.bound)
+            return priced
         if condition.sign != ":" and column is not None and condition.bound is not None:
             found = column[rows]
             below = condition.sign.startswith("<")
@@ -99,6 +101,29 @@ class ConditionIndex:
             if word:
                 fits &= (self._bits[rows, at] & word) == word
         return fits
+
+
+class _BitsOf(dict[str | None, bytes]):
+    """The bits of one name with each of its values, as bytes; none for None. Thousands are remembered."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def __missing__(self, value: str | None) -> bytes:
+        if len(self) >= REMEMBERED:
+            self.clear()
+        marked = 0 if value is None else bits(self._name) | bits(self._name, value)
+        found = self[value] = marked.to_bytes(BYTES, "little")
+        return found
+
+    def of(self, values: Sequence[str | None]) -> Array:
+        """(n, WORDS) u8: the bits of n values."""
+        return _as_words(b"".join(map(self.__getitem__, values)))
+
+
+def _as_words(joined: bytes) -> Array:
+    return np.frombuffer(bytearray(joined), "<u8").reshape(-1, WORDS)
 
 
 def _others(facts: ItemFacts) -> Iterator[tuple[str, str | float | bool | list[str] | tuple[str, ...]]]:

@@ -175,7 +175,7 @@ def advance(
     for number, step in enumerate(chain):
         if number:
             between()
-        state.apply(step.decoded.changes)
+        step.decoded.apply_to(state)
     known.keep(chain)
     return chain[-1].manifest
 
@@ -335,7 +335,7 @@ class _Loader:
         erased, reached = [base.manifest.erased], at
         joins = [first.joins]
         for delta, decoded in self._decoded(deltas):
-            state.apply(decoded.changes, self._look)
+            decoded.apply_to(state, self._look)
             windows.append((decoded.first_arrival, decoded.arrivals))
             erased.append(delta.erased)
             joins.append(decoded.joins)

@@ -7,14 +7,17 @@ cache is named by a hash of everything that shapes compiled code.
 import hashlib
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryFile, gettempdir, mkdtemp
 from typing import NamedTuple
 
 _COMPILER = f"{__name__.rpartition('.')[0]}.compile"
-_IMPORT = re.compile(r"^ *(?:from +(models[\w.]*) +import +(\([^)]*\)|.+)|import +(models[\w.]*))", re.MULTILINE)
-_DECLARES_TUPLES = re.compile(r"\bNamedTuple\b|\bnamedtuple\b|\bSchema\(")
+_IMPORT = re.compile(rb"^ *(?:from +(models[\w.]*) +import +(\([^)]*\)|.+)|import +(models[\w.]*))", re.MULTILINE)
+_ASIDE = re.compile(rb"#.*|\bas\s+\w+")
+_NAME = re.compile(rb"\w+")
+_KERNELS = "models.kernels."
+_DECLARES_TUPLES = (b"NamedTuple", b"namedtuple", b"Schema(")
 
 _OTHERS = 0o077
 """Rights of everybody but the owner."""
@@ -40,36 +43,51 @@ def shaping_files(models: Path) -> list[Path]:
     Raises:
         ImportError: An import leads to no file.
     """
-    sources = {path: path.read_text(encoding="utf-8") for path in models.rglob("*.py")}
-    kernels, door = models / "kernels", f"from {_COMPILER} import"
-    waiting = [path for path, text in sources.items() if kernels in path.parents or door in text]
-    reached: set[Path] = set()
+    return sorted(_shaping(models))
+
+
+def _shaping(models: Path) -> dict[Path, bytes]:
+    """The contents of those files, by their paths."""
+    files = {_module(path.relative_to(models.parent)): path for path in models.rglob("*.py")}
+    # Bytes and names of modules: to decode the texts, and to ask for a file for each import, took most of this, which
+    # is a part of every start.
+    texts = {name: path.read_bytes() for name, path in files.items()}
+    door = f"from {_COMPILER} import".encode()
+    waiting = [name for name, text in texts.items() if f"{name}.".startswith(_KERNELS) or door in text]
+    reached: set[str] = set()
     while waiting:
-        path = waiting.pop()
-        if path not in reached:
-            reached.add(path)
-            waiting += _imported(path, sources[path], models)
-    return sorted(reached | {path for path, text in sources.items() if _DECLARES_TUPLES.search(text)})
+        name = waiting.pop()
+        if name not in reached:
+            reached.add(name)
+            waiting += _imported(name, texts)
+    reached.update(name for name, text in texts.items() if any(word in text for word in _DECLARES_TUPLES))
+    return {files[name]: texts[name] for name in reached}
 
 
-def _imported(path: Path, text: str, models: Path) -> list[Path]:
-    files = []
-    for package, names, module in _IMPORT.findall(text):
-        base = models.parent.joinpath(*(package or module).split("."))
-        for name in re.findall(r"\w+", re.sub(r"#.*|\bas\s+\w+", "", names)) or [""]:
-            choices = (base / f"{name}.py", base / name / "__init__.py", base.with_suffix(".py"), base / "__init__.py")
-            file = next((choice for choice in choices if choice.is_file()), None)
-            if file is None:
-                raise ImportError(f"{path} imports {package or module} {name}, which is no file below {models}")
-            files.append(file)
-    return files
+def _module(path: Path) -> str:
+    """The name by which a file is imported."""
+    return ".".join(path.parent.parts if path.stem == "__init__" else (*path.parent.parts, path.stem))
+
+
+def _imported(name: str, texts: Mapping[str, bytes]) -> list[str]:
+    """The modules among `texts` that one of them imports."""
+    found = []
+    for package, names, module in _IMPORT.findall(texts[name]):
+        base = (package or module).decode()
+        for each in _NAME.findall(_ASIDE.sub(b"", names)) or [b""]:
+            choices = (f"{base}.{each.decode()}", base)
+            chosen = next((choice for choice in choices if choice in texts), None)
+            if chosen is None:
+                raise ImportError(f"{name} imports {base} {each.decode()}, which is no file below models")
+            found.append(chosen)
+    return found
 
 
 def fingerprint(models: Path) -> str:
     """A hash over the paths and contents of `shaping_files`."""
     digest = hashlib.sha256()
-    for path in shaping_files(models):
-        digest.update(f"{path.relative_to(models).as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    for path, text in sorted(_shaping(models).items()):
+        digest.update(f"{path.relative_to(models).as_posix()}\0".encode() + text + b"\0")
     return digest.hexdigest()[:12]
 
 

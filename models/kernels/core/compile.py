@@ -19,7 +19,7 @@ from numba.core.registry import CPUDispatcher
 from numba.extending import intrinsic as _intrinsic
 
 from models.kernels.core.cache import choose, fingerprint, warn
-from models.kernels.core.keeping import Keeping, KeptCache
+from models.kernels.core.keeping import EntryCache, Keeping, KeptCache
 
 __all__ = [
     "by_width",
@@ -50,7 +50,6 @@ _SCORING = {"reassoc", "contract", "arcp", "nsz"}
 # Kernels get every array as an argument and allocate none, so they are compiled without numba's reference counting: a
 # call that hands on a view of all tables would otherwise touch a hundred atomic counters, ten times the arithmetic.
 _OPTIONS: Any = {
-    "cache": cache.folder is not None,
     "nogil": True,
     "boundscheck": False,
     "error_model": "numpy",
@@ -93,7 +92,14 @@ def _with_entry(function: Any, fastmath: Any) -> Any:
     name = function.__name__
     copy = FunctionType(function.__code__, function.__globals__, name, function.__defaults__, function.__closure__)
     copy.__module__, copy.__qualname__ = function.__module__, f"{function.__qualname__}.from_python"
-    return njit(**_OPTIONS, fastmath=fastmath)(copy)
+    return _cached(njit(**_OPTIONS, fastmath=fastmath)(copy), EntryCache)
+
+
+def _cached(made: Any, kind: Any) -> Any:
+    """The dispatcher, with a cache of that kind."""
+    if cache.folder is not None:
+        made._cache = kind(made.py_func)
+    return made
 
 
 def _compiler(kind: type[CPUDispatcher], fastmath: Any = False) -> Any:
@@ -105,15 +111,14 @@ def _compiler(kind: type[CPUDispatcher], fastmath: Any = False) -> Any:
     """
 
     def compiled(function: Any) -> Any:
-        if not issubclass(kind, _Inner):
-            made = njit(**_OPTIONS, fastmath=fastmath)(function)
-        else:
+        if issubclass(kind, _Inner):
             made = njit(**_OPTIONS, fastmath=fastmath, no_cpython_wrapper=True, pipeline_class=Keeping)(function)
-            if made is not function and cache.folder is not None:
-                made._cache = KeptCache(function)
-        if made is not function:  # the same where NUMBA_DISABLE_JIT is set
-            made.__class__ = kind
-        return made
+        else:
+            made = njit(**_OPTIONS, fastmath=fastmath)(function)
+        if made is function:  # where NUMBA_DISABLE_JIT is set
+            return made
+        made.__class__ = kind
+        return _cached(made, KeptCache if issubclass(kind, _Inner) else EntryCache)
 
     return compiled
 

@@ -136,6 +136,28 @@ def test_chunks_are_taken_one_by_one_and_in_the_order_in_which_they_are_written(
             rebuilt("chunk by chunk", manifest_of(state, chunks), [*everything(chunks), again])
 
 
+@pytest.mark.parametrize("limit", [16_384, 8 << 20])
+def test_a_delta_is_taken_over_as_it_was_cut_whether_its_rows_lie_in_one_chunk_or_in_many(limit):
+    state, other = filled(items=3000, users=500), State(SCHEMA)
+    other.apply(state.full())
+    state.forget_changes()
+    state.remove("item", ["tea ✓7", "tea ✓2999"])
+    weights = state.tables["weights"]
+    weights.columns["q"][::2] += 1
+    weights.mark(np.arange(0, 3000, 2))
+    chunks = encode(state.cut(), SCHEMA, limit=limit)
+    manifest = manifest_of(state, chunks, "delta")
+    decoded = decode(manifest, everything(chunks), SCHEMA)
+    assert bool(decoded.further) == (limit == 16_384)
+    decoded.apply_to(other)
+    assert other.digest() == state.digest()
+    rows = next(data for data in everything(chunks)[::-1] if any(part.name == "weights" for part in read(data)))
+    others = write([Part("table", "weights", "item", 1, 2999, {"n": np.zeros(1, np.uint32)})])
+    for again, why in ((rows, "do not ascend"), (others, "not the same columns")):
+        with pytest.raises(Damaged, match=why):
+            decode(manifest, [*everything(chunks), again], SCHEMA)
+
+
 def test_deltas_carry_removed_rows_and_the_free_list():
     state, other = filled(), State(SCHEMA)
     other.apply(state.full())
