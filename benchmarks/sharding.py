@@ -125,7 +125,7 @@ class Sharded:
         excerpts = Excerpts(self.coordinator.state)
         for at in range(0, len(events), step):
             some = events[at : at + step]
-            if at and self._partial:
+            if at and self._partial and at % self._partial == 0:
                 self._tell(excerpts)
             found += self._learned(some, facts, start + at)
             if self._twin is not None:
@@ -206,7 +206,7 @@ class Sharded:
         self.bytes_up = self.bytes_down = self.merges = self.events = 0
 
     def profile(self) -> dict[str, float]:
-        """Return microseconds of processor time for each event of all shards, by phase; those of `EACH` of one shard."""
+        """Return microseconds of processor time for each event of all shards, by phase; `EACH` are of one shard."""
         each = {phase: 1e6 * spent / max(self.events, 1) for phase, spent in self.seconds.items()}
         return {phase: round(us / (len(self.shards) if phase in EACH else 1), 2) for phase, us in each.items()}
 

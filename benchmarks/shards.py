@@ -56,9 +56,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--partial",
         type=int,
-        default=0,
-        help="events of all shards after which, between two merges, they tell each other of the columns that are declared "
-        "often (default: %(default)s, never)",
+        default=2_000,
+        help="events of all shards after which, between two merges, they tell each other of the columns that are "
+        "declared often; 0 for never (default: %(default)s)",
     )
     shard_costs.arguments(parser)
     shard_engine.arguments(parser)

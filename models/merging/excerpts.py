@@ -12,12 +12,15 @@ Nothing is in the coordinator's state before step 4, so a version is never cut f
 
     decayed counts   A shard keeps apart what it did itself (`OwnChanges`), and its part has that alone. Nothing is left
                      of a shard whose part is missing.
+    first touches    An untouched item that any shard touched leaves the lists of all, and is in all their parts. It is
+                     listed again if only a shard touched it whose part is missing.
     the model's own  The base is then what the excerpts made of it, and the parts have what came after the last one.
                      Steps of a shard whose part is missing cannot be taken back from it. So these columns stay as they
                      were before the round: no ranker trains in a round in which a shard is lost.
 
-Which columns can be declared `often`, held by a test: decayed counts, one row of each key; and columns of the model's
-own tables with one of RULES. A column goes with those that its rule goes by, and with those that go by it.
+Which columns can be declared `often`, held by a test: decayed counts, one row of each key; whether an untouched item is
+listed; and columns of the model's own tables with one of RULES. Of these a column goes with those that its rule goes
+by, and with those that go by it; the curvature of weights need not be declared.
 """
 
 from __future__ import annotations
@@ -35,11 +38,17 @@ from models.merging.column_rules import Steps, merged
 from models.merging.renumbering import Tables
 from models.merging.touched import AllParts, all_parts, split
 from models.merging.transport import Part
-from models.state import MODEL, Changes, Column, Schema, State, Table, TableChanges
+from models.state import MODEL, Changes, Column, Schema, State, TableChanges
 from models.state.merges import Rule
 
 RULES: Final[frozenset[Rule]] = frozenset({"sum", "settling", "mean", "newton"})
-"""Rules of columns of the model's own tables that excerpts can have; of those of other key spaces "decayed" alone."""
+"""Rules of columns of the model's own tables that excerpts can have; of other key spaces "decayed" and `LISTED`."""
+
+LISTS: Final = "clock.lists"
+"""The count of lists that the ranker trained on."""
+
+LISTED: Final = "item_fresh"
+"""The table that says of an untouched item whether it is listed; an excerpt has the items that no longer are."""
 
 
 def often(schema: Schema) -> dict[str, tuple[Column, ...]]:
@@ -49,8 +58,15 @@ def often(schema: Schema) -> dict[str, tuple[Column, ...]]:
     >>> [column.name for column in often(SCHEMA)["item_stats"]]
     ['key']
     """
+    tables = schema.tables.values()
+    told = {f"{table.name}.{column.name}" for table in tables for column in table.columns if column.merge.often}
     found = {
-        table.name: tuple(column for column in table.columns if column.merge.often) for table in schema.tables.values()
+        table.name: tuple(
+            column
+            for column in table.columns
+            if column.merge.often or (column.merge.rule == "newton" and column.merge.by in told)
+        )
+        for table in tables
     }
     return {name: columns for name, columns in found.items() if columns}
 
@@ -66,7 +82,10 @@ class Excerpts:
         self._state = state
         self._model = _copied(state)
         self._own = {name: table.columns for name, table in self._model.schema.tables.items()}
-        self._counts = {name: own for name, own in often(state.schema).items() if name not in self._own}
+        others = {name: own for name, own in often(state.schema).items() if name not in self._own}
+        del others[LISTED]
+        self._counts = others
+        self._touched: dict[int, Array] = {}
         self._held: dict[str, TableChanges] = {}
         self._shards: set[int] = set()
 
@@ -83,7 +102,24 @@ class Excerpts:
         for name, columns in self._counts.items():
             if any(len(part[name].rows) for part in parts):
                 found[name] = self._merge_counts(name, columns, [part[name] for part in parts])
+        found |= self._merge_touches(excerpts)
         return Changes(False, {}, found)
+
+    def _merge_touches(self, excerpts: Sequence[Part]) -> dict[str, TableChanges]:
+        """Note whose items left the lists."""
+        listed = self._state.tables[LISTED].columns["listed"]
+        known = self._all_touched()
+        for part in excerpts:
+            own = part.changes.tables.get(LISTED)
+            if own is not None and len(own.rows):
+                before = self._touched.get(part.shard, own.rows[:0])
+                self._touched[part.shard] = np.union1d(before, own.rows[listed[own.rows] == 1])
+        rows = np.setdiff1d(self._all_touched(), known)
+        return {LISTED: TableChanges(rows, {"listed": np.zeros(len(rows), np.uint8)})} if len(rows) else {}
+
+    def _all_touched(self) -> Array:
+        """Items that left the lists at any shard, ascending."""
+        return np.unique(np.concatenate([np.zeros(0, np.int32), *self._touched.values()])).astype(np.int32)
 
     def _with_all_tables(self, part: Part) -> Tables:
         nothing = np.zeros(0, np.int32)
@@ -108,7 +144,7 @@ class Excerpts:
                 rows = np.unique(changes.rows)
                 found[name] = TableChanges(rows, {})
                 _merge_rows(own, tables[name].columns, changes, lambda by: (before[by], taken[by]))
-        rankers.newton(self._model, parts, weights, inverse, taken["clock.lists"])
+        rankers.newton(self._model, parts, weights, inverse, taken[LISTS])
         return {name: TableChanges(each.rows, tables[name].read(each.rows)) for name, each in found.items()}
 
     def _merge_counts(self, name: str, columns: Sequence[Column], changes: Sequence[TableChanges]) -> TableChanges:
@@ -145,32 +181,51 @@ class Excerpts:
             self._state.tables[name].mark(held.rows)
         for name, data in self._model.tables.items():
             self._state.tables[name].mark(np.arange(data.room, dtype=np.int32))
-        if not self._shards <= {part.shard for part in parts}:
-            return [Part(part.shard, part.shards, self._without_model(part.changes)) for part in parts]
+        present = {part.shard for part in parts}
+        if not self._shards <= present:
+            lost = self._touched_by_others_than(present)
+            return [Part(part.shard, part.shards, self._without_lost(part.changes, lost)) for part in parts]
         for name, data in self._model.tables.items():
             for column, values in data.columns.items():
                 self._state.tables[name].columns[column][:] = values
         return list(parts)
 
-    def _without_model(self, changes: Changes) -> Changes:
-        """Changes without the model's own columns of excerpts, or with the state's values of them next to others."""
+    def _touched_by_others_than(self, shards: set[int]) -> Array:
+        """Items that left the lists at other shards than these alone."""
+        kept = [rows for shard, rows in self._touched.items() if shard in shards]
+        return np.setdiff1d(self._all_touched(), np.concatenate([np.zeros(0, np.int32), *kept]))
+
+    def _without_lost(self, changes: Changes, touched: Array) -> Changes:
+        """Changes without what lost shards told: `touched` items are listed, unless this shard has events of them.
+
+        Of the model's own columns nothing is left; where a row has others, those have the state's values.
+        """
         tables = {}
         for name, each in changes.tables.items():
             own = {column.name for column in self._own.get(name, ())}
-            if own and own == set(each.columns):
+            if own == set(each.columns):
                 continue
             base = self._state.tables[name].columns
             columns = {key: base[key][each.rows] if key in own else values for key, values in each.columns.items()}
+            if name == LISTED:
+                again = np.isin(each.rows, np.setdiff1d(touched, self._with_events(changes)))
+                columns["listed"] = np.where(again, base["listed"][each.rows], columns["listed"])
             tables[name] = TableChanges(each.rows, columns)
         return Changes(changes.base, changes.keys, tables)
+
+    def _with_events(self, changes: Changes) -> Array:
+        """Items of which a part has events that the state lacks."""
+        stats, known = changes.tables.get("item_stats"), self._state.tables["item_stats"].columns["events"]
+        if stats is None:
+            return np.zeros(0, np.int32)
+        held = stats.rows < len(known)
+        return stats.rows[held][stats.columns["events"][held] > known[stats.rows[held]]]
 
 
 @cache
 def _of_the_model(schema: Schema) -> Schema:
     """The schema of those columns of excerpts that are in the model's own tables."""
-    columns = {name: own for name, own in often(schema).items() if schema.tables[name].keys == MODEL}
-    tables = [Table(name, MODEL, own, schema.tables[name].width) for name, own in columns.items()]
-    return Schema(schema.version, (), tables, __name__)
+    return schema.of_the_model({name: own for name, own in often(schema).items() if schema.tables[name].keys == MODEL})
 
 
 def _copied(state: State) -> State:

@@ -10,7 +10,8 @@ import xxhash
 
 from models.arrays import Array
 from models.kernels.merging.top_lists import enlist_all
-from models.merging.excerpts import often
+from models.merging import ranked_lists
+from models.merging.excerpts import LISTED, often
 from models.merging.own_changes import OwnChanges, differ
 from models.merging.transport import Part
 from models.state import MODEL, Changes, Column, State, TableChanges
@@ -47,6 +48,7 @@ class Shard:
                 keys.space = replace(keys.space, ceiling=keys.space.ceiling + _headroom(keys.space.ceiling, shards))
         self._often = often(state.schema)
         self._own: dict[tuple[str, str], OwnChanges] = {}
+        self._touched = np.zeros(0, np.int32)
         self._capacities: dict[str, int] = {}
         self._taken: Part | None = None
         self._numbers = (0, 0)
@@ -73,6 +75,10 @@ class Shard:
         if data.table.keys != MODEL:
             proposed = self.state.keys[data.table.keys].changes().rows
             rows = np.setdiff1d(rows, proposed, assume_unique=True)
+        if name == LISTED:
+            rows = rows[data.columns["listed"][rows] == 0]
+            rows = np.setdiff1d(rows, self._touched, assume_unique=True)
+        elif data.table.keys != MODEL:
             fresh = [self._own[name, each.name].changed(rows, data.columns[each.name][rows]) for each in columns]
             rows = rows[np.any(fresh, axis=0)]
         return TableChanges(rows, {column.name: data.columns[column.name][rows] for column in columns})
@@ -81,6 +87,9 @@ class Shard:
         """Take over what the excerpts of all shards became, of which the last one of this shard was one."""
         self._check_not_taken()
         for name, merged in excerpts.tables.items():
+            if name == LISTED:
+                self._touch(merged.rows)
+                continue
             data, rows = self.state.tables[name], merged.rows
             differs = np.zeros(len(rows), bool)
             for column, values in merged.columns.items():
@@ -91,6 +100,12 @@ class Shard:
                 data.columns[column][rows] = values
             if name == "item_stats":
                 self._enlist(rows[differs])
+
+    def _touch(self, items: Array) -> None:
+        """Take items from the lists of untouched ones, as their first event does."""
+        self._touched = np.union1d(self._touched, items)
+        listed = self.state.tables[LISTED].columns["listed"]
+        ranked_lists.touch(self.state, items[listed[items] == 1])
 
     def _enlist(self, items: Array) -> None:
         """Let items into the lists that their popularity is enough for."""
@@ -132,11 +147,12 @@ class Shard:
     def _begin(self) -> None:
         self._capacities = {name: keys.capacity for name, keys in self.state.keys.items()}
         tables = self.state.tables
+        self._touched = np.zeros(0, np.int32)
         self._own = {
             (name, column.name): OwnChanges(tables[name].columns[column.name])
             for name, columns in self._often.items()
-            if tables[name].table.keys != MODEL
             for column in columns
+            if column.merge.rule == "decayed"
         }
         clock, progress = (self.state.tables[name].columns for name in ("clock", "progress"))
         applied, random = self._numbers = int(clock["applied"][0]), int(progress["random"][0])

@@ -122,7 +122,7 @@ ITEM_TABLES = (
             Column("older", "i4", (2,), default=-1, refers="item", merge=UNTOUCHED),
             Column("newer", "i4", (2,), default=-1, refers="item", merge=UNTOUCHED),
             Column("arrived", "u4", merge=UNTOUCHED),  # epoch seconds
-            Column("listed", "u1", merge=UNTOUCHED),
+            Column("listed", "u1", merge=often(UNTOUCHED)),
         ),
     ),
     # The content of an item as a unit vector in bytes; all zero where the shop gives none.
@@ -172,7 +172,7 @@ MODEL_TABLES = (
     Table(
         "curvature",
         "model",
-        (Column("inverse", "f8", (FEATURES,), merge=often(newton("ranker.weight", dim.NEWTON_FORGET))),),
+        (Column("inverse", "f8", (FEATURES,), merge=newton("ranker.weight", dim.NEWTON_FORGET)),),
         width=FEATURES,
         served=False,
     ),

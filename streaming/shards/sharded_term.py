@@ -88,9 +88,11 @@ class ShardedTerm(Term):
             learner.merge_interval,
             learner.merge_events,
             learner.shard_patience,
+            learner.partial_events,
             parts.settings.topic("events"),
             metrics.missing,
             metrics.recovered,
+            metrics.told,
             parts.monotonic,
         )
         self._all_there = False
@@ -178,7 +180,8 @@ class ShardedTerm(Term):
     def _merge(self, parts: Sequence[Part]) -> None:
         model, clock, shards = self._model, self._parts.monotonic, self._rounds.shards
         started = clock()
-        merge(model.state, [StatePart(part.shard, shards, from_arrays(part.rows)) for part in parts])
+        rows = [StatePart(part.shard, shards, from_arrays(part.rows)) for part in parts]
+        merge(model.state, rows, self._rounds.excerpts)
         model.recommender.settle()
         self._metrics.phase("merge", clock() - started)
         self._point("merge.2")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.merging import Excerpts, Part, from_arrays, merge, to_arrays
-from models.merging.excerpts import RULES, often
+from models.merging.excerpts import LISTED, RULES, often
 from models.records.events import Event
 from models.state import MODEL, SCHEMA, State, duplicate
 from tests import naive
@@ -25,7 +25,7 @@ class Talking(Shop):
     """Shards that tell each other of some columns after each piece of a round."""
 
     def tell(self, excerpts: Excerpts) -> None:
-        told = to_arrays(excerpts.merge([shard.excerpt() for shard in self.shards]))
+        told = to_arrays(excerpts.merge([shard.excerpt() for shard in self.shards[::-1]]))
         for shard in self.shards:
             shard.take_over(from_arrays(told))
 
@@ -83,8 +83,6 @@ def test_shards_agree_after_a_round_with_excerpts_and_their_order_does_not_matte
     shop = Talking(3)
     for start in range(0, len(stream), 60):
         parts, excerpts = shop.pieces(stream[start : start + 60], pieces)
-        other = Talking(3)
-        other.coordinator.state.apply(shop.state.full())
         merge(shop.state, parts[::-1], excerpts)
         shop.hand_back()
         shop.check()
@@ -147,9 +145,7 @@ def test_a_shard_that_is_lost_after_its_excerpt_leaves_nothing_behind() -> None:
         np.testing.assert_array_equal(shop.state.tables[name].columns[column], base.tables[name].columns[column])
     merge(without.state, without.learn([each for each in events if shop.owner(each) < 2], FACTS)[:2])
     for column in ("events", "positives", "first"):
-        assert of_ids(shop.state, "item", "item_stats", column) == of_ids(
-            without.state, "item", "item_stats", column
-        )
+        assert of_ids(shop.state, "item", "item_stats", column) == of_ids(without.state, "item", "item_stats", column)
     expected = keys_of(without.state)
     for item, keys in keys_of(shop.state).items():
         np.testing.assert_allclose(keys, expected[item], rtol=1e-9, atol=1e-9)
@@ -165,6 +161,55 @@ def test_a_shard_that_learned_nothing_is_rid_of_what_a_lost_shard_told_it() -> N
     shop.hand_back()
     assert shop.state.digest() == before
     assert differences(shop.shards[0].state, shop.state) == []
+
+
+def listed_of(state: State) -> dict[str, object]:
+    return of_ids(state, "item", "item_fresh", "listed")
+
+
+def untouched() -> Talking:
+    """A shop of two shards whose 20 items nobody has touched."""
+    shop = Talking(1)
+    shop.coordinator.describe((f"i{number}", FACTS[f"i{number}"]) for number in range(20))
+    shop.split(2)
+    return shop
+
+
+def test_an_item_that_one_shard_touched_is_untouched_for_none() -> None:
+    shop = untouched()
+    learner, event = shop.learners[0], Event(0, "ann", "i7", NOW, None)
+    excerpts = Excerpts(shop.state)
+    learner.learn_events([event], [event.timestamp], FACTS)
+    shop.tell(excerpts)
+    for shard in shop.shards:
+        assert [item for item, listed in listed_of(shard.state).items() if not listed] == ["i7"]
+        kind = shard.state.keys["category"].rows["c2"]
+        counts = shard.state.tables["category_fresh"].columns
+        assert (counts["taken"][kind], counts["waiting"][kind]) == (1, 3)
+    assert all(listed_of(shop.state).values())
+    assert not len(shop.shards[0].excerpt().changes.tables["item_fresh"].rows)
+    merge(shop.state, [shard.take() for shard in shop.shards], excerpts)
+    shop.hand_back()
+    shop.check()
+    assert [item for item, listed in listed_of(shop.state).items() if not listed] == ["i7"]
+    counts, kind = shop.state.tables["category_fresh"].columns, shop.state.keys["category"].rows["c2"]
+    assert (counts["taken"][kind], counts["waiting"][kind]) == (1, 3)
+
+
+def test_an_item_that_only_a_lost_shard_touched_is_untouched_again() -> None:
+    shop = untouched()
+    excerpts = Excerpts(shop.state)
+    for shard, items in ((0, ("i7", "i8")), (1, ("i3",))):
+        events = [Event(0, f"u{shard}", item, NOW, None) for item in items]
+        shop.learners[shard].learn_events(events, [NOW] * len(events), FACTS)
+    shop.tell(excerpts)
+    event = Event(0, "u1", "i8", NOW + 1, None)  # the shard that stays touches one of them as well
+    shop.learners[1].learn_events([event], [event.timestamp], FACTS)
+    merge(shop.state, [shop.shards[1].take()], excerpts)
+    shop.shards[0].take()
+    shop.hand_back()
+    assert [item for item, listed in listed_of(shop.state).items() if not listed] == ["i3", "i8"]
+    assert differences(shop.shards[1].state, shop.state) == []
 
 
 def test_new_ids_are_in_no_excerpt() -> None:
@@ -225,5 +270,7 @@ def test_every_column_that_is_told_often_can_be() -> None:
                 assert told == (goes_by in OFTEN), f"{table.name}.{column.name} goes by {goes_by}"
             if told and table.keys == MODEL:
                 assert rule in RULES, f"{table.name}.{column.name}: {rule}"
+            elif told and rule == "decayed":
+                assert table.width == 1, table.name
             elif told:
-                assert (rule, table.width) == ("decayed", 1), f"{table.name}.{column.name}: {rule}"
+                assert (table.name, column.name) == (LISTED, "listed")
