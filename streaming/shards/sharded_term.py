@@ -2,7 +2,8 @@
 
 A turn, and what a crash of the coordinator at each point means; the next one begins at the newest version every time:
 
-    1 parts are there   all shards have learned for a second; only they and this process know of it.
+    1 parts are there   all shards have learned for a second; only they and this process know of it. What they told each
+                        other meanwhile is kept apart from the model until now.
     2 merged            the same: the coordinator's model is in memory.
     3 counted           the same: so are its offsets.
     4 orders            orders and item facts were carried out while all shards stood still; they are records as well,
