@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     costs: list[dict[str, Any]] = []
     for shards in options.crews:
         for size in every:
-            sharded = Sharded(duplicate(made.recommender.state), own, shards)
+            sharded = Sharded(duplicate(made.recommender.state), own, shards, partial=options.partial)
             sharded.run(later[:size], facts, size)
             sharded.forget()
             sharded.run(later[size : ROUNDS * size], facts, size)

@@ -36,7 +36,7 @@ class Costs(NamedTuple):
 
     Attributes:
         step: Of one learner, each event.
-        take: Of a shard, each of its events, to hand rows in.
+        take: Of a shard, each of its events, to hand rows in, excerpts too.
         fixed: Of the coordinator, each merge.
         merge: Of the coordinator, each event of all shards.
         apply: Of each shard, each event of all shards.
@@ -129,10 +129,10 @@ def _fit(profiles: Sequence[Mapping[str, Any]]) -> Costs:
     phases = long["us_per_event"]
     return Costs(
         step=_of_one_learner(),
-        take=phases["take"],  # of all shards, and so of one for each of its own events
+        take=phases["take"] + phases.get("excerpt", 0.0),  # of all shards, and so of one for each of its own events
         fixed=round(fixed, 1),
         merge=round(long["coordinator_us"] - fixed / _events(long), 2),
-        apply=phases["apply"],
+        apply=phases["apply"] + phases.get("hear", 0.0),
         up=long["bytes_up_per_event"],
         down=long["bytes_down_per_event"],
     )

@@ -15,11 +15,11 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.streams import Event, Facts
-from models.merging import Part, Shard, from_arrays, merge, to_arrays
+from models.merging import Excerpts, Part, Shard, from_arrays, merge, to_arrays
 from models.recommender import Recommender, RecommenderOptions, Tested, joined
 from models.state import State, duplicate
 
-PHASES = ("learn", "take", "merge", "settle", "changed", "cut", "apply")
+PHASES = ("learn", "excerpt", "partial", "hear", "take", "merge", "settle", "changed", "cut", "apply")
 FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
     "factors": ("item_factors", "item_last", "category_factors"),
     "memories": (
@@ -43,8 +43,11 @@ FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
 TOGETHER = 100
 """Events of all shards after which they take over tables that they are to have at once."""
 
-COORDINATOR = ("merge", "settle", "changed", "cut")
-"""Phases that the coordinator runs; `learn`, `take` and `apply` are the shards'."""
+COORDINATOR = ("partial", "merge", "settle", "changed", "cut")
+"""Phases that the coordinator runs; the others are the shards'."""
+
+EACH = ("hear", "apply")
+"""Phases in which every shard does the same for the events of all."""
 
 
 def run_of(recommender: Recommender, events: Sequence[Event], facts: Mapping[str, Facts], start: int = 0) -> Tested:
@@ -87,6 +90,8 @@ class Sharded:
             others a round later.
         at_once: Families that the shards themselves have from that learner, after each `TOGETHER` events: what hearing
             of the others a round later loses.
+        partial: Events of all shards after which they tell each other of the columns that are declared `often`; 0 for
+            never.
     """
 
     def __init__(
@@ -96,9 +101,10 @@ class Sharded:
         shards: int,
         exact: Sequence[str] = (),
         at_once: Sequence[str] = (),
+        partial: int = 0,
     ) -> None:
         self._twin = Recommender(duplicate(state), options) if exact or at_once else None
-        self._options, self._exact, self._at_once = options, (*exact, *at_once), at_once
+        self._options, self._exact, self._at_once, self._partial = options, (*exact, *at_once), at_once, partial
         self.coordinator = Recommender(state, options)
         self.shards = [Shard(duplicate(state), number, shards) for number in range(shards)]
         self.learners = [Recommender(shard.state, options, learners=shards) for shard in self.shards]
@@ -115,17 +121,31 @@ class Sharded:
         return tested.where(np.argsort(tested.places, kind="stable"))
 
     def _round(self, events: Sequence[Event], facts: Mapping[str, Facts], start: int) -> list[Tested]:
-        found, step = [], TOGETHER if self._at_once else len(events)
+        found, step = [], TOGETHER if self._at_once else self._partial or len(events)
+        excerpts = Excerpts(self.coordinator.state)
         for at in range(0, len(events), step):
             some = events[at : at + step]
+            if at and self._partial and at % self._partial == 0:
+                self._tell(excerpts)
             found += self._learned(some, facts, start + at)
             if self._twin is not None:
                 run_of(self._twin, some, facts)
                 for shard in self.shards:
                     _copy(self._twin.state, shard.state, self._at_once)
-        self._merge(self._taken())
+        self._merge(self._taken(), excerpts)
         self.events += len(events)
         return found
+
+    def _tell(self, excerpts: Excerpts) -> None:
+        with self._timed("excerpt"):
+            parts = [shard.excerpt() for shard in self.shards]
+        self.bytes_up += sum(_bytes(part) for part in parts)
+        with self._timed("partial"):
+            arrays = to_arrays(excerpts.merge(parts))
+        self.bytes_down += sum(array.nbytes for array in arrays.values())
+        for shard in self.shards:
+            with self._timed("hear"):
+                shard.take_over(from_arrays(arrays))
 
     def _learned(self, events: Sequence[Event], facts: Mapping[str, Facts], start: int) -> list[Tested]:
         owners = owners_of(events, len(self.shards))
@@ -143,11 +163,11 @@ class Sharded:
         with self._timed("take"):
             return [shard.take() for shard in self.shards]
 
-    def _merge(self, parts: list[Part]) -> None:
+    def _merge(self, parts: list[Part], excerpts: Excerpts) -> None:
         self.bytes_up += sum(_bytes(part) for part in parts)
         state = self.coordinator.state
         with self._timed("merge"):
-            merge(state, parts)
+            merge(state, parts, excerpts)
         with self._timed("settle"):
             self.coordinator.settle()
         if self._twin is not None:
@@ -186,9 +206,9 @@ class Sharded:
         self.bytes_up = self.bytes_down = self.merges = self.events = 0
 
     def profile(self) -> dict[str, float]:
-        """Return microseconds of processor time for each event of all shards, by phase; `apply` is of one shard."""
+        """Return microseconds of processor time for each event of all shards, by phase; `EACH` are of one shard."""
         each = {phase: 1e6 * spent / max(self.events, 1) for phase, spent in self.seconds.items()}
-        return {phase: round(us / (len(self.shards) if phase == "apply" else 1), 2) for phase, us in each.items()}
+        return {phase: round(us / (len(self.shards) if phase in EACH else 1), 2) for phase, us in each.items()}
 
     def costs(self) -> dict[str, Any]:
         """Return what a merge costs for each event of all shards."""

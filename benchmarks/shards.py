@@ -53,6 +53,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         choices=list(FAMILIES),
         help="tables that all shards have from that learner between merges too: what hearing of the others late loses",
     )
+    parser.add_argument(
+        "--partial",
+        type=int,
+        default=2_000,
+        help="events of all shards after which, between two merges, they tell each other of the columns that are "
+        "declared often; 0 for never (default: %(default)s)",
+    )
     shard_costs.arguments(parser)
     shard_engine.arguments(parser)
     replicas.arguments(parser)
@@ -103,9 +110,9 @@ def measure(stream: Stream, options: argparse.Namespace) -> tuple[list[dict[str,
     quality, profiles = [], []
     for shards in options.shards:
         for every in options.every:
-            sharded = Sharded(duplicate(base.state), own, shards, options.exact, options.at_once)
+            sharded = Sharded(duplicate(base.state), own, shards, options.exact, options.at_once, options.partial)
             tested = sharded.run(rest, stream.facts, every)
-            where = {"stream": stream.name, "shards": shards, "every": every}
+            where = {"stream": stream.name, "shards": shards, "every": every, "partial": options.partial}
             quality.append(where | compared(one, tested))
             profiles.append(where | sharded.costs())
     return quality, profiles

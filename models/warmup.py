@@ -16,7 +16,7 @@ import numpy as np
 from models.dimensions import PURCHASE
 from models.kernels.core import compile as compiling
 from models.kernels.core.record_batch import COLUMNS, locate
-from models.merging import Shard, merge
+from models.merging import Excerpts, Shard, merge
 from models.recommender import Recommender, RecommenderOptions, new_state
 from models.state import SCHEMA, State, duplicate
 from models.state.index import LEAST, Index
@@ -82,10 +82,18 @@ def warm_merging() -> None:
     """Run the entry points that merge what several learners learned: the process that merges needs them."""
     state = new_state(_FEW)
     shards = [Shard(duplicate(state), number, 2) for number in range(2)]
-    for shard in shards:
-        events = [_Event(), _Other(), _Event(), _Bought(), _BoughtWith()]
-        Recommender(shard.state, learners=2).learn_events(events, [1.5e9] * len(events))
-    merge(state, [shard.take() for shard in shards])
+    for _ in range(2):  # only in the second round there are items that all know, and so excerpts about them
+        excerpts = Excerpts(state)
+        for shard in shards:
+            events = [_Event(), _Other(), _Event(), _Bought(), _BoughtWith()]
+            Recommender(shard.state, learners=2).learn_events(events, [1.5e9] * len(events))
+        told = excerpts.merge([shard.excerpt() for shard in shards])
+        for shard in shards:
+            shard.take_over(told)
+        merge(state, [shard.take() for shard in shards], excerpts)
+        for shard in shards:
+            shard.apply(state.changed())
+        state.forget_changes()
 
 
 def warm_serving() -> None:

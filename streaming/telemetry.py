@@ -49,7 +49,7 @@ PHASES = ("cut", "encode", "upload", "commit")
 """Phases of writing a version."""
 
 
-MERGE_PHASES = ("take", "merge", "hand_back", "apply")
+MERGE_PHASES = ("take", "partial", "merge", "hand_back", "apply")
 """Phases of a merge: a shard collects its rows, the coordinator merges and hands back, a shard takes over."""
 
 MISSING = ("lost", "silent", "refused")

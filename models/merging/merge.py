@@ -3,8 +3,8 @@
 A round: each shard learns with a `Recommender(state, options, learners=shards)`, at most `Shard.left()` events, and
 hands in `Shard.take()`. The coordinator calls `merge(state, parts)`, then does what is its own alone: item facts,
 erasures, joined users, and `Recommender.settle()` for the ceilings. `state.changed()` is then what every shard takes
-over by `Shard.apply()`, and what the next version stores. `to_arrays` and `from_arrays` are for the way between
-processes.
+over by `Shard.apply()`, and what the next version stores. Within a round the shards may tell each other of a few
+columns (models/merging/excerpts.py). `to_arrays` and `from_arrays` are for the way between processes.
 
 A merge: 1 give proposed ids their rows; 2 note what the base counts; 3 merge columns by the rules that the schema
 declares; 4 merge what is not a column by itself: memories, lists, the ranker, users; 5 mark all rows that any part
@@ -25,6 +25,7 @@ from models.features import FEATURES
 from models.kernels.core.marks import mark_all
 from models.merging import compiled_rules, memories, moved_users, pairs, ranked_lists, rankers, sightings
 from models.merging.column_rules import halved, merged
+from models.merging.excerpts import Excerpts
 from models.merging.memories import Halvings, counted
 from models.merging.renumbering import Tables, renumbered
 from models.merging.touched import AllParts, Shared, all_parts, split
@@ -67,7 +68,7 @@ class Merged:
     moved_users: int
 
 
-def merge(state: State, parts: Sequence[Part]) -> Merged:
+def merge(state: State, parts: Sequence[Part], excerpts: Excerpts | None = None) -> Merged:
     """Merge parts into the state that all of them started from.
 
     Merging the part of one shard alone gives that shard's state. The result does not depend on the order of `parts`.
@@ -75,21 +76,31 @@ def merge(state: State, parts: Sequence[Part]) -> Merged:
     Args:
         state: The coordinator's: nothing else may have changed it since the shards took it over.
         parts: One of each shard that takes part; one that learned nothing may be missing.
+        excerpts: What the shards told each other in this round; None where they told nothing.
 
     Raises:
         ValueError: A part did not start from this state. Nothing is changed then.
     """
     parts = sorted((part for part in parts if not part.empty), key=lambda part: part.shard)
-    return _Merge(state, parts).run() if parts else Merged({}, 0)
+    if parts:
+        return _Merge(state, parts, excerpts).run()
+    if excerpts is not None:
+        excerpts.finish(parts)
+    return Merged({}, 0)
 
 
 class _Merge:
     """One merge: what the base held before, what the parts bring, and the steps."""
 
-    def __init__(self, state: State, parts: Sequence[Part]) -> None:
+    def __init__(self, state: State, parts: Sequence[Part], excerpts: Excerpts | None) -> None:
         self._state = state
+        applied = int(_column(state, "clock.applied")[0])
+        self._events = {part.shard: _events(part, applied) for part in parts}
+        self._alone = len(parts) == 1
+        if excerpts is not None:
+            self._alone = self._alone and excerpts.only(parts[0].shard)
+            parts = excerpts.finish(parts)
         self._before = {name: int(_column(state, name)[0]) for name in COUNTS}
-        self._events = {part.shard: _events(part, self._before["clock.applied"]) for part in parts}
         self._parts = renumbered(state, parts)
         self._touched = {name: self._joined(name) for name in state.tables}
         self._taken = {name: np.array([self._grown(part, name) for part in self._parts]) for name in COUNTS}
@@ -171,7 +182,7 @@ class _Merge:
                 memories.merge(state, name, changes, self._halvings.get(first.by))
             elif first.rule == "pairs":
                 pairs.merge(state, name, [part[name] for part in parts])
-            elif first.rule == "top" and len(parts) > 1:
+            elif first.rule == "top" and not self._alone:
                 ranked_lists.top(state, name, changes)
             elif first.rule == "top":
                 ranked_lists.take_top(state, name, parts[0])

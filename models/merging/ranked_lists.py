@@ -69,7 +69,11 @@ def take_untouched(state: State, parts: Sequence[Tables]) -> None:
     ]
     if not taken:
         return
-    rows = np.unique(np.concatenate(taken)).astype(np.int32)
+    touch(state, np.unique(np.concatenate(taken)).astype(np.int32))
+
+
+def touch(state: State, rows: Array) -> None:
+    """Take listed untouched items, (n,) i32, from the lists, and count them for their categories."""
     lent, stats = state.lent_served, state.served.item_stats
     unlink_all(lent.item_fresh, lent.category_fresh, lent.fresh, stats.category, rows)
     categories = stats.category[rows]
@@ -130,4 +134,4 @@ def write_recent(state: State, parts: Sequence[Tables], before: int, written: Ar
     mark_all(data.marks.array, rows)
 
 
-__all__ = ["enter_pool", "take_pool", "take_top", "take_untouched", "top", "write_recent"]
+__all__ = ["enter_pool", "take_pool", "take_top", "take_untouched", "top", "touch", "write_recent"]

@@ -28,8 +28,8 @@ def newton(state: State, parts: Sequence[Tables], weights: Array, inverse: Array
         inverse: Inverse of the curvature before, (FEATURES, FEATURES).
         lists: Lists that each part trained on, (parts,).
     """
-    learned = [at for at, part in enumerate(parts) if len(part["curvature"].rows)]
-    if not learned:
+    learned = [at for at, part in enumerate(parts) if len(part["curvature"].rows) and lists[at] > 0]
+    if not learned:  # within a round a part has rows that did not change since the last excerpt
         return
     ranker, curvature = state.tables["ranker"], state.tables["curvature"]
     if len(learned) == 1:

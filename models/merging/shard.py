@@ -5,10 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+import numpy as np
 import xxhash
 
+from models.arrays import Array
+from models.kernels.merging.top_lists import enlist_all
+from models.merging import ranked_lists
+from models.merging.excerpts import LISTED, often
+from models.merging.own_changes import OwnChanges, differ
 from models.merging.transport import Part
-from models.state import MODEL, Changes, State
+from models.state import MODEL, Changes, Column, State, TableChanges
 
 PROPOSED: Final = ("item", "user", "query")
 """Key spaces in which an event can bring a new id, one each."""
@@ -40,6 +46,9 @@ class Shard:
         for name, keys in state.keys.items():
             if name != MODEL:
                 keys.space = replace(keys.space, ceiling=keys.space.ceiling + _headroom(keys.space.ceiling, shards))
+        self._often = often(state.schema)
+        self._own: dict[tuple[str, str], OwnChanges] = {}
+        self._touched = np.zeros(0, np.int32)
         self._capacities: dict[str, int] = {}
         self._taken: Part | None = None
         self._numbers = (0, 0)
@@ -51,11 +60,69 @@ class Shard:
         spaces = [self.state.keys[name] for name in PROPOSED]
         return min(keys.space.ceiling - len(keys) for keys in spaces)
 
-    def take(self) -> Part:
-        """Hand in what was learned since the last merge. Nothing may be learned until `apply`."""
+    def excerpt(self) -> Part:
+        """What the other shards hear of before the next merge. Nothing may be learned until `take_over`.
+
+        Rows of ids that this shard proposes are not in it: they mean nothing to the others yet.
+        """
+        self._check_not_taken()
+        tables = {name: self._changed(name, columns) for name, columns in self._often.items()}
+        return Part(self.shard, self.shards, Changes(False, {}, tables))
+
+    def _changed(self, name: str, columns: tuple[Column, ...]) -> TableChanges:
+        data = self.state.tables[name]
+        rows = data.marks.rows()
+        if data.table.keys != MODEL:
+            proposed = self.state.keys[data.table.keys].changes().rows
+            rows = np.setdiff1d(rows, proposed, assume_unique=True)
+        if name == LISTED:
+            rows = rows[data.columns["listed"][rows] == 0]
+            rows = np.setdiff1d(rows, self._touched, assume_unique=True)
+        elif data.table.keys != MODEL:
+            fresh = [self._own[name, each.name].changed(rows, data.columns[each.name][rows]) for each in columns]
+            rows = rows[np.any(fresh, axis=0)]
+        return TableChanges(rows, {column.name: data.columns[column.name][rows] for column in columns})
+
+    def take_over(self, excerpts: Changes) -> None:
+        """Take over what the excerpts of all shards became, of which the last one of this shard was one."""
+        self._check_not_taken()
+        for name, merged in excerpts.tables.items():
+            if name == LISTED:
+                self._touch(merged.rows)
+                continue
+            data, rows = self.state.tables[name], merged.rows
+            differs = np.zeros(len(rows), bool)
+            for column, values in merged.columns.items():
+                before = data.columns[column][rows]
+                if (name, column) in self._own:
+                    self._own[name, column].take_over(rows, before, values)
+                    differs |= differ(before, values)
+                data.columns[column][rows] = values
+            if name == "item_stats":
+                self._enlist(rows[differs])
+
+    def _touch(self, items: Array) -> None:
+        """Take items from the lists of untouched ones, as their first event does."""
+        self._touched = np.union1d(self._touched, items)
+        listed = self.state.tables[LISTED].columns["listed"]
+        ranked_lists.touch(self.state, items[listed[items] == 1])
+
+    def _enlist(self, items: Array) -> None:
+        """Let items into the lists that their popularity is enough for."""
+        lent = self.state.lent_served
+        enlist_all(lent.item_stats, lent.top_items, lent.category_top, items)
+
+    def _check_not_taken(self) -> None:
         if self._taken is not None:
             raise RuntimeError("a part was taken already: apply the merged changes before the next one")
+
+    def take(self) -> Part:
+        """Hand in what was learned since the last merge. Nothing may be learned until `apply`."""
+        self._check_not_taken()
         changes = self.state.cut()
+        for (name, column), own in self._own.items():
+            rows, columns = changes.tables[name]
+            columns[column] = own.without_others(rows, columns[column])
         for name, keys in changes.keys.items():
             if "" in keys.ids:
                 raise RuntimeError(f"an {name} was removed by a shard: learn no more events than `left` says")
@@ -79,6 +146,14 @@ class Shard:
 
     def _begin(self) -> None:
         self._capacities = {name: keys.capacity for name, keys in self.state.keys.items()}
+        tables = self.state.tables
+        self._touched = np.zeros(0, np.int32)
+        self._own = {
+            (name, column.name): OwnChanges(tables[name].columns[column.name])
+            for name, columns in self._often.items()
+            for column in columns
+            if column.merge.rule == "decayed"
+        }
         clock, progress = (self.state.tables[name].columns for name in ("clock", "progress"))
         applied, random = self._numbers = int(clock["applied"][0]), int(progress["random"][0])
         # No draw comes again in another shard or round. One shard alone goes on with both as they are.

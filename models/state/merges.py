@@ -7,7 +7,7 @@ one of them changed is taken over as it is; the rules say what becomes of a row 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 Rule = Literal[
@@ -47,6 +47,7 @@ class Merge:
         number: A number that the rule needs.
         low: The least value that the learner keeps the column at, where the rule might fall below.
         high: The largest one.
+        often: Whether shards also tell each other of it between two merges (models/merging/excerpts.py).
     """
 
     rule: Rule
@@ -54,6 +55,7 @@ class Merge:
     number: float = 0.0
     low: float = -math.inf
     high: float = math.inf
+    often: bool = False
 
 
 SUM: Final = Merge("sum")
@@ -100,6 +102,15 @@ COORDINATOR: Final = Merge("coordinator")
 
 SIGHTED: Final = Merge("sighted")
 """Counts of the sketch that are all halved from time to time."""
+
+
+def often(merge: Merge) -> Merge:
+    """The same rule, of a column that shards also tell each other of between two merges.
+
+    It must be one of a few rules, and small or slow to change: `models.merging.excerpts` has the conditions, and a test
+    holds every declaration to them.
+    """
+    return replace(merge, often=True)
 
 
 def adagrad(total: str, start: float) -> Merge:

@@ -31,6 +31,7 @@ from models.state.merges import (
     mean,
     neighbours,
     newton,
+    often,
     settling,
 )
 from models.state.tables import Column, Schema, Space, Table
@@ -58,12 +59,16 @@ def _weights(name: str, width: int, rate: float, *, blocks: int = dim.BLOCKS) ->
     # AdaGrad's steps of one gradient g are rate g / root(total). Near rest a squared gradient is, on average, the
     # curvature, so a step goes the share rate g^2 / root(total) of the way: twice the rate for each unit of the root.
     # The features of a list go together: a list moves each weight as far as all `width` of them say.
-    weight = Column("weight", "f4", merge=settling("total", 2.0 * rate * width))
-    return Table(name, "model", (weight, _sum("total")), width=blocks * width)
+    weight = Column("weight", "f4", merge=often(settling("total", 2.0 * rate * width)))
+    return Table(name, "model", (weight, Column("total", "f4", merge=often(SUM))), width=blocks * width)
 
 
 def _sum(name: str, dtype: str = "f4", default: float = 0) -> Column:
     return Column(name, dtype, default=default, merge=SUM)
+
+
+def _lists() -> Column:
+    return Column("lists", "i8", merge=often(SUM))  # lists trained on
 
 
 def _ref(space: str, name: str, merge: Merge) -> Column:
@@ -80,7 +85,7 @@ def _memory(name: str, keys: str, width: int, total: str, of: str = "") -> Table
 
 
 def _moments(name: str, width: int, lists: str) -> Table:
-    merge = mean(lists, dim.MOMENT_STEP)
+    merge = often(mean(lists, dim.MOMENT_STEP))
     return Table(name, "model", (Column("mean", "f8", merge=merge), Column("square", "f8", merge=merge)), width=width)
 
 
@@ -93,7 +98,8 @@ ITEM_TABLES = (
         "item_stats",
         "item",
         (
-            Column("key", "f8", (3,), default=dim.NEVER, merge=DECAYED),  # log of the decayed count, per half-life
+            # log of the decayed count, per half-life
+            Column("key", "f8", (3,), default=dim.NEVER, merge=often(DECAYED)),
             Column("first", "u4", merge=EARLIEST),  # epoch seconds
             Column("last", "u4", merge=LARGEST),
             Column("log_price", "f4", default=dim.NO_PRICE, merge=mean("events", 0.1)),  # running mean, step 0.1
@@ -116,7 +122,7 @@ ITEM_TABLES = (
             Column("older", "i4", (2,), default=-1, refers="item", merge=UNTOUCHED),
             Column("newer", "i4", (2,), default=-1, refers="item", merge=UNTOUCHED),
             Column("arrived", "u4", merge=UNTOUCHED),  # epoch seconds
-            Column("listed", "u1", merge=UNTOUCHED),
+            Column("listed", "u1", merge=often(UNTOUCHED)),
         ),
     ),
     # The content of an item as a unit vector in bytes; all zero where the shop gives none.
@@ -130,7 +136,7 @@ CATEGORY_TABLES = (
     Table(
         "category_stats",
         "category",
-        (Column("key", "f8", default=dim.NEVER, merge=DECAYED), _total(), _sum("events", "u4")),
+        (Column("key", "f8", default=dim.NEVER, merge=often(DECAYED)), _total(), _sum("events", "u4")),
     ),
     Table(
         "category_top",
@@ -156,7 +162,7 @@ QUERY_TABLES = (
 )
 
 MODEL_TABLES = (
-    Table("clock", "model", (_sum("applied", "i8"), _sum("lists", "i8"), Column("pooled", "i4", merge=POOL))),
+    Table("clock", "model", (_sum("applied", "i8"), _lists(), Column("pooled", "i4", merge=POOL))),
     Table("top_items", "model", (_ref("item", "item", TOP), Column("key", "f8", merge=TOP)), width=3 * dim.TOP),
     Table("pool", "model", (_ref("item", "item", POOL),), width=dim.POOL),
     _moments("moments", FEATURES, "clock.lists"),
@@ -177,7 +183,7 @@ MODEL_TABLES = (
         (_ref("item", "owner", PAIRS), _ref("item", "other", PAIRS), Column("count", "f4", merge=PAIRS)),
         width=dim.BASKETS * dim.BASKET_SLOTS,
     ),
-    Table("fresh", "model", (_ref("item", "newest", UNTOUCHED), _sum("lists", "i8"))),
+    Table("fresh", "model", (_ref("item", "newest", UNTOUCHED), _lists())),
     # Log odds added to untouched items, so that touched ones keep their hits and their ranks (`place`).
     Table(
         "caution",

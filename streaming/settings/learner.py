@@ -86,6 +86,13 @@ class LearnerSettings(Section):
         le=1_000_000,
         description="With shards: events of all shards together after which they are merged earlier.",
     )
+    partial_events: int = Field(
+        default=2_000,
+        ge=0,
+        le=1_000_000,
+        description="With shards: events of all shards together after which, between two merges, they tell each other "
+        "of the rankers, of what is popular and of first touches; 0 for never.",
+    )
     shard_patience: Wait = Field(
         default=3.0,
         le=600,

@@ -15,7 +15,7 @@ class ShardLost(Exception):
 class Crew(Protocol):
     """Calls shards without waiting for them. For the coordinator's thread.
 
-    A call is what `begin`, `round` and `settle` return, and hashable; rows are what `share` returns.
+    A call is what `begin`, `round`, `go_on` and `settle` return, and hashable; rows are what `share` returns.
     """
 
     def begin(self, shard: int, ask: bytes) -> Any:
@@ -23,6 +23,9 @@ class Crew(Protocol):
 
     def round(self, shard: int, ask: bytes, rows: Sequence[Any]) -> Any:
         """Call `Worker.round` with rows that were shared."""
+
+    def go_on(self, shard: int, ask: bytes, rows: Any) -> Any:
+        """Call `Worker.go_on` with rows that were shared."""
 
     def settle(self, shard: int, term: str) -> Any:
         """Call `Worker.settle`."""
@@ -37,7 +40,7 @@ class Crew(Protocol):
         """The answer of a `begin` that has ended. Raises ShardLost."""
 
     def report(self, call: Any) -> tuple[bytes, Rows]:
-        """The answer of a `round` or `settle` that has ended. Raises ShardLost."""
+        """The answer of a `round`, `go_on` or `settle` that has ended. Raises ShardLost."""
 
     def restart(self, shard: int) -> None:
         """End a shard's process, whatever it does, and start another. Calls to it raise ShardLost until it is there."""

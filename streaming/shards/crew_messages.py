@@ -89,7 +89,7 @@ class Began(msgspec.Struct, metaclass=Prepared):
 
 
 class Ask(msgspec.Struct, metaclass=Prepared):
-    """One round of learning.
+    """One round of learning, or one piece of it.
 
     Attributes:
         term: As in `Begin`.
@@ -97,6 +97,7 @@ class Ask(msgspec.Struct, metaclass=Prepared):
         seconds: How long to learn, at most.
         events: How many events to learn, at most.
         told: What the coordinator did in each merge to take over first; their rows come next to the call.
+        last: Whether the round ends then; if not, the answer is an excerpt, and the next piece follows.
     """
 
     term: str
@@ -104,6 +105,7 @@ class Ask(msgspec.Struct, metaclass=Prepared):
     seconds: float
     events: int
     told: list[Told] = []
+    last: bool = True
 
 
 class Report(msgspec.Struct, metaclass=Prepared):
@@ -111,6 +113,7 @@ class Report(msgspec.Struct, metaclass=Prepared):
 
     Attributes:
         number: Number of the round.
+        excerpt: Whether the rows are an excerpt, after which the round goes on. Nothing else is told then.
         settled: Whether everything that belongs before a version is written; without it there are no rows yet.
         trouble: Why the shard cannot go on, "" if it can.
         began: Offsets at which the round began.
@@ -134,6 +137,7 @@ class Report(msgspec.Struct, metaclass=Prepared):
     """
 
     number: int
+    excerpt: bool = False
     settled: bool = False
     trouble: str = ""
     began: dict[str, dict[int, int]] = {}

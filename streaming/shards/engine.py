@@ -256,6 +256,10 @@ class ShardActor:
         """`Worker.round`; Ray has fetched the rows."""
         return self._worker.round(ask, rows)
 
+    def go_on(self, ask: bytes, rows: Rows) -> tuple[bytes, Rows]:
+        """`Worker.go_on`; Ray has fetched the rows."""
+        return self._worker.go_on(ask, rows)
+
     def settle(self, term: str) -> tuple[bytes, Rows]:
         """`Worker.settle`."""
         return self._worker.settle(term)
@@ -358,6 +362,10 @@ class RayCrew:
         """Call `Worker.round`."""
         return self._called(shard, self._shards[shard].round.remote(ask, *rows))
 
+    def go_on(self, shard: int, ask: bytes, rows: Any) -> Any:
+        """Call `Worker.go_on`."""
+        return self._called(shard, self._shards[shard].go_on.remote(ask, rows))
+
     def settle(self, shard: int, term: str) -> Any:
         """Call `Worker.settle`."""
         return self._called(shard, self._shards[shard].settle.remote(term))
@@ -390,7 +398,7 @@ class RayCrew:
         return raw
 
     def report(self, call: Any) -> tuple[bytes, Rows]:
-        """The answer of a `round` or `settle`. Raises ShardLost."""
+        """The answer of a `round`, `go_on` or `settle`. Raises ShardLost."""
         raw, rows = self._got(call)
         return raw, rows
 

@@ -6,11 +6,13 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
 from models.ledger import Progress
+from models.merging import Excerpts, from_arrays, to_arrays
+from models.merging import Part as StatePart
 from models.snapshot import Manifest
 from streaming.learning import Model
 from streaming.shards.crew import Crew, ShardLost
@@ -27,6 +29,9 @@ AGAIN: Final = 1.0
 
 LOADING: Final = 120.0
 """Seconds in which a shard must have begun: it loads kernels and the version. After that it is started again."""
+
+PIECES: Final = 16
+"""Pieces of a round, at most: each is a call to every shard, in which all wait for the slowest."""
 
 Missing = Literal["lost", "silent", "refused"]
 """Why a shard is missing from a merge; metric labels are made from it."""
@@ -54,7 +59,7 @@ class _Seat:
 
     Attributes:
         call: What it is busy with, None when it is not.
-        doing: What that is, or `away` before the first call.
+        doing: What that is, or `away` before the first call; `told` after an excerpt, until the next piece.
         since: When it was asked, monotonic seconds.
         merged: Number of the last merge that its tables hold.
         not_before: When it may be asked to begin, monotonic seconds.
@@ -62,7 +67,7 @@ class _Seat:
     """
 
     call: Any = None
-    doing: Literal["away", "begin", "ready", "round", "settle"] = "away"
+    doing: Literal["away", "begin", "ready", "round", "told", "settle"] = "away"
     since: float = 0.0
     merged: int = 0
     not_before: float = 0.0
@@ -80,8 +85,12 @@ class Rounds:
         interval: Seconds of one round, at most.
         events: Events of all shards together in one round, at most.
         patience: Seconds beyond a round after which a silent shard is started again.
+        partial: Events of all shards after which they tell each other of some columns within a round; 0 for never.
+        topic: Name of topic `events`.
         missing: Called with each shard that was found to be missing, and why.
         recovered: Called with each shard that began again, and after how many seconds.
+        told: Called after each partial merge, with its seconds, and the bytes of the excerpts and of what each gets.
+        excerpts: What the shards told each other in the last round; None where it had one piece.
     """
 
     crew: Crew
@@ -90,10 +99,13 @@ class Rounds:
     interval: float
     events: int
     patience: float
+    partial: int
     topic: str
     missing: Callable[[int, Missing], None] = lambda _shard, _why: None
     recovered: Callable[[int, float], None] = lambda _shard, _seconds: None
+    told: Callable[[float, int, int], None] = lambda _seconds, _up, _down: None
     clock: Callable[[], float] = time.monotonic
+    excerpts: Excerpts | None = None
     term: str = field(default_factory=lambda: secrets.token_hex(8))
     number: int = 0
     _seats: list[_Seat] = field(default_factory=list)
@@ -101,6 +113,8 @@ class Rounds:
     _version: Manifest | None = None
     _version_merge: int = 0
     _cuts: deque[tuple[int, Progress]] = field(default_factory=deque)
+    _told: list[StatePart] = field(default_factory=list)
+    _events: int = 0
 
     def __post_init__(self) -> None:
         self._seats = [_Seat() for _ in range(self.shards)]
@@ -108,7 +122,7 @@ class Rounds:
     @property
     def learning(self) -> int:
         """How many shards hold the newest merge or are catching up with it."""
-        return sum(seat.doing in {"ready", "round", "settle"} for seat in self._seats)
+        return sum(seat.doing in {"ready", "round", "told", "settle"} for seat in self._seats)
 
     def start(self, version: Manifest) -> None:
         """Ask every shard to begin from a version, which the coordinator's model holds exactly."""
@@ -149,14 +163,23 @@ class Rounds:
         """
         begun = self.clock()
         asked = [shard for shard, seat in enumerate(self._seats) if seat.doing == "ready"]
+        pieces, piece = self._pieces(), 1
+        self.excerpts = Excerpts(self.model.state) if pieces > 1 else None
+        self._told.clear()
         for shard in asked:
-            self._ask(shard, len(asked))
+            self._ask(shard, len(asked), pieces)
         parts: dict[int, Part] = {}
         while alive():
             self._look(parts)
             busy = [shard for shard in asked if self._seats[shard].doing in {"round", "settle"}]
+            told = [shard for shard in asked if self._seats[shard].doing == "told"]
             waited = self.clock() - begun
+            if told and not busy:
+                piece += 1
+                self._go_on(told, pieces, last=piece == pieces)
+                continue
             if not busy and (asked or waited >= self.interval):
+                self._events = sum(part.report.progress.consumed for part in parts.values())
                 return [parts[shard] for shard in sorted(parts)]
             for shard in busy:
                 seat = self._seats[shard]
@@ -225,11 +248,37 @@ class Rounds:
             self.recovered(shard, self.clock() - seat.missing_since)
             seat.missing_since = None
 
-    def _ask(self, shard: int, among: int) -> None:
+    def _pieces(self) -> int:
+        """Pieces of the next round, if it has as many events as the last one."""
+        return min(PIECES, max(1, round(self._events / self.partial))) if self.partial else 1
+
+    def _go_on(self, told: Sequence[int], pieces: int, *, last: bool) -> None:
+        """Merge the excerpts of this piece, and ask for the next one."""
+        started, excerpts = self.clock(), self.excerpts
+        assert excerpts is not None, "only a round of several pieces has excerpts"
+        rows = to_arrays(excerpts.merge(self._told))
+        shared = self.crew.share(rows)
+        up = sum(_bytes(to_arrays(part.changes)) for part in self._told)
+        self._told.clear()
+        self.told(self.clock() - started, up, _bytes(rows))
+        ask = write(self._piece(len(told), pieces, [], last=last))
+        for shard in told:
+            seat = self._seats[shard]
+            seat.doing, seat.since = "round", self.clock()
+            try:
+                seat.call = self.crew.go_on(shard, ask, shared)
+            except ShardLost as lost:
+                self._lose(shard, "lost", str(lost))
+
+    def _piece(self, among: int, pieces: int, told: list[Told], *, last: bool) -> Ask:
+        events = max(1, self.events // among // pieces)
+        return Ask(self.term, self.number + 1, self.interval / pieces, events, told, last)
+
+    def _ask(self, shard: int, among: int, pieces: int) -> None:
         seat = self._seats[shard]
         merges = [merge for merge in self._merges if merge.number > seat.merged]
         told = [merge.told for merge in merges]
-        ask = Ask(self.term, self.number + 1, self.interval, max(1, self.events // among), told)
+        ask = self._piece(among, pieces, told, last=pieces == 1)
         seat.merged, seat.doing, seat.since = self.number, "round", self.clock()
         try:
             seat.call = self.crew.round(shard, write(ask), [merge.rows for merge in merges])
@@ -238,6 +287,10 @@ class Rounds:
 
     def _take(self, shard: int, report: Report, rows: Rows, parts: dict[int, Part]) -> None:
         seat = self._seats[shard]
+        if report.excerpt:
+            seat.call, seat.doing = None, "told"
+            self._told.append(StatePart(shard, self.shards, from_arrays(rows)))
+            return
         if report.trouble or not report.settled:
             if report.trouble:
                 seat.call, seat.doing = None, "ready"
@@ -260,6 +313,10 @@ class Rounds:
             log.warning("shard %d is left out of the merge and started again (%s): %s", shard, why, text)
             seat.missing_since = self.clock()
             self.missing(shard, why)
+
+
+def _bytes(rows: Rows) -> int:
+    return sum(array.nbytes for array in rows.values())
 
 
 def _differs(began: dict[str, dict[int, int]], known: dict[str, dict[int, int]]) -> bool:

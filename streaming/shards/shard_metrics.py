@@ -29,6 +29,12 @@ class ShardMetrics:
         """Note how long a phase of a merge took."""
         self._telemetry.merge_phase.labels(name).observe(seconds)
 
+    def told(self, seconds: float, up: int, down: int) -> None:
+        """Note a partial merge: how long it took, and the bytes of excerpts and of what every shard reads."""
+        self.phase("partial", seconds)
+        self._telemetry.merge_bytes.labels("up").inc(up)
+        self.sent(down)
+
     def sent(self, count: int) -> None:
         """Note the bytes of a merge that every shard reads."""
         self._telemetry.merge_bytes.labels("down").inc(count)

@@ -2,7 +2,8 @@
 
 A turn, and what a crash of the coordinator at each point means; the next one begins at the newest version every time:
 
-    1 parts are there   all shards have learned for a second; only they and this process know of it.
+    1 parts are there   all shards have learned for a second; only they and this process know of it. What they told each
+                        other meanwhile is kept apart from the model until now.
     2 merged            the same: the coordinator's model is in memory.
     3 counted           the same: so are its offsets.
     4 orders            orders and item facts were carried out while all shards stood still; they are records as well,
@@ -88,9 +89,11 @@ class ShardedTerm(Term):
             learner.merge_interval,
             learner.merge_events,
             learner.shard_patience,
+            learner.partial_events,
             parts.settings.topic("events"),
             metrics.missing,
             metrics.recovered,
+            metrics.told,
             parts.monotonic,
         )
         self._all_there = False
@@ -178,7 +181,8 @@ class ShardedTerm(Term):
     def _merge(self, parts: Sequence[Part]) -> None:
         model, clock, shards = self._model, self._parts.monotonic, self._rounds.shards
         started = clock()
-        merge(model.state, [StatePart(part.shard, shards, from_arrays(part.rows)) for part in parts])
+        rows = [StatePart(part.shard, shards, from_arrays(part.rows)) for part in parts]
+        merge(model.state, rows, self._rounds.excerpts)
         model.recommender.settle()
         self._metrics.phase("merge", clock() - started)
         self._point("merge.2")

@@ -115,6 +115,12 @@ class Worker:
         report, rows = self._of(ask.term).round(ask, merges)
         return write(report), rows
 
+    def go_on(self, raw: bytes, excerpts: Rows) -> tuple[bytes, Rows]:
+        """Take over what the excerpts of all shards became, then learn the round's next piece. Raises Refused."""
+        ask = read(raw, Ask)
+        report, rows = self._of(ask.term).go_on(ask, excerpts)
+        return write(report), rows
+
     def settle(self, term: str) -> tuple[bytes, Rows]:
         """The report of the last round once more, which was not settled then. Raises Refused."""
         report, rows = self._of(term).settle()
@@ -172,20 +178,41 @@ class _Learning:
             self._letters.flush(FLUSH)
 
     def round(self, ask: Ask, merges: Sequence[Rows]) -> tuple[Report, Rows]:
-        """Take over merges, learn until the time or the events are used up, and hand in what was learned."""
+        """Take over merges, learn until the time or the events are used up, and hand in what was learned.
+
+        What is handed in is an excerpt where the round has another piece.
+        """
         started = self._clock()
         self._take_over(merges, ask.told)
         report = Report(ask.number, began={t: dict(places) for t, places in self._model.progress.offsets.items()})
         report.applying = self._clock() - started
         self._arrivals = self._model.progress.arrivals
         self._report = report
+        return self._piece(report, ask, started)
+
+    def go_on(self, ask: Ask, excerpts: Rows) -> tuple[Report, Rows]:
+        """Take over the excerpts of all shards, and learn the next piece of the round."""
+        started, report = self._clock(), self._report
+        if report is None or report.number != ask.number:
+            raise Refused(f"round {ask.number} is not under way")
+        if self._merging is not None:
+            self._merging.take_over(from_arrays(excerpts))
+        report.applying += self._clock() - started
+        return self._piece(report, ask, started)
+
+    def _piece(self, report: Report, ask: Ask, started: float) -> tuple[Report, Rows]:
         try:
             self._learn(report, started + ask.seconds, ask.events)
         except BrokerAway as error:
             log.warning("shard %d waits: %s", self._number, error)  # what was read until now is handed in
         except KafkaTrouble as error:
             report.trouble = str(error) or type(error).__name__
-        return self.settle()
+        if ask.last or report.trouble or self._went_back or self._merging is None:
+            return self.settle()
+        began = self._clock()
+        rows = to_arrays(self._merging.excerpt().changes)
+        report.taking += self._clock() - began
+        return Report(ask.number, excerpt=True), rows
 
     def settle(self) -> tuple[Report, Rows]:
         """The report, with rows once histories and dead letters are written."""
@@ -212,7 +239,7 @@ class _Learning:
         progress.outcomes = {}
         report.answers, report.questions = self._panel.take()
         rows = to_arrays(self._merging.take().changes) | self._seen.take()
-        report.taking = self._clock() - started
+        report.taking += self._clock() - started
         return report, rows
 
     def _take_over(self, merges: Sequence[Rows], told: Sequence[Told]) -> None:
@@ -239,7 +266,7 @@ class _Learning:
             self._refresh_at = self._clock() + self._settings.kafka.refresh_interval
             for topic, partition in source.refresh_partitions():
                 log.info("shard %d reads new partition %s[%d]", self._number, topic, partition)
-        left_out: Counter[str] = Counter()
+        left_out = Counter(report.left_out)
         left = min(events, self._merging.left() if self._merging is not None else 0)
         while left > 0 and not self._went_back and (seconds := limit - self._clock()) > 0:
             if self._live.full and not self._live.flush():

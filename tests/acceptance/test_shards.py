@@ -41,6 +41,7 @@ SHARDS = {
     "learner__shards": 2,
     "learner__split_when": "start",
     "learner__merge_interval": 0.2,
+    "learner__partial_events": 10,  # a round of some forty events has four pieces
     "learner__shard_patience": 6.0,
 }
 

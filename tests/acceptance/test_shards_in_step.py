@@ -29,7 +29,7 @@ from tests.support.processes.redis_server import RedisServer
 from tests.support.processes.serving import keep
 from tests.support.streams.streams import EPOCH, Shop, with_refusals
 
-FAST = {"learner__split_when": "start", "learner__merge_interval": 0.1}
+FAST = {"learner__split_when": "start", "learner__merge_interval": 0.1, "learner__partial_events": 5}
 
 # Most seconds of a wait, on a machine that is busy with other tests.
 PATIENCE = 90.0
@@ -136,6 +136,7 @@ def test_shards_that_are_killed_or_hang_are_started_again_and_nothing_is_lost(ou
             eventually(lambda head=head: (now := ours.head()) is not None and now.seq > head.seq, PATIENCE)
         feed.finish()
     assert made.value("shard_restarts_total", shard="1", reason="silent") >= 1
+    assert made.value("merge_duration_seconds_count", phase="partial") >= 10
     ours.verify()
 
 

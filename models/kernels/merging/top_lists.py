@@ -1,8 +1,10 @@
 """Lists of the items with the largest keys, as several learners made them, in; one list each out."""
 
+from models.dimensions import CATEGORY_TOP, TOP
 from models.kernels.core.compile import entry, kernel
 from models.kernels.core.marks import mark
 from models.kernels.merging.row_groups import END, begin, go_on
+from models.kernels.retrieval.popularity import enlist
 
 
 @entry
@@ -76,3 +78,15 @@ def _write(items, keys, marks, row, size, found, values, known):
             items[row + rank] = item
             keys[row + rank] = key
             mark(marks, row + rank)
+
+
+@entry
+def enlist_all(stats, tops, lists, rows):
+    """`enlist` for the items of rows (n,) i32, whose popularity came from other learners: in every list of each."""
+    for at in range(rows.shape[0]):
+        item = rows[at]
+        for life in range(stats.key.shape[1]):
+            enlist(tops.item, tops.key, tops.marks, life * TOP, TOP, item, stats.key[item, life])
+        category = stats.category[item]
+        if category >= 0:
+            enlist(lists.item, lists.key, lists.marks, category * CATEGORY_TOP, CATEGORY_TOP, item, stats.key[item, 1])

@@ -52,6 +52,9 @@ class ThreadCrew:
     def round(self, shard: int, ask: bytes, rows: Sequence[Rows]) -> Future[Any]:
         return self._call(shard, lambda worker: worker.round(ask, rows))
 
+    def go_on(self, shard: int, ask: bytes, rows: Rows) -> Future[Any]:
+        return self._call(shard, lambda worker: worker.go_on(ask, rows))
+
     def settle(self, shard: int, term: str) -> Future[Any]:
         return self._call(shard, lambda worker: worker.settle(term))
 

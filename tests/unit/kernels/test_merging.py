@@ -12,6 +12,7 @@ from models.kernels.core.marks import BITS, COUNT, mark_all
 from models.kernels.merging import neighbours, top_lists
 from models.merging import compiled_rules
 from models.merging.touched import all_parts, split
+from models.recommender import RecommenderOptions, new_state
 from models.state import SCHEMA, Column, TableChanges
 from models.state.marks import Marks
 from tests import naive
@@ -259,3 +260,33 @@ def test_marking_rows_marks_each_once() -> None:
     assert marks.array[COUNT] == 2
     assert marks.array[BITS] == 8
     assert marks.take().tolist() == [3, 65]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_items_that_others_made_popular_enter_every_list_that_their_keys_are_enough_for(seed: int) -> None:
+    random, count = np.random.default_rng(seed), 90
+    options = RecommenderOptions(items=count, users=8, categories=4, brands=4)
+    state = new_state(options)
+    for at in range(count):
+        state.add("item", f"i{at}")
+    state.add("category", "c")
+    stats = state.tables["item_stats"].columns
+    stats["key"][:count] = random.random((count, 3))
+    stats["category"][:count] = random.integers(-1, 1, count)
+    first, second = (np.sort(random.permutation(count)[:60]).astype(np.int32) for _ in range(2))
+    lent = state.lent_served
+    top_lists.enlist_all(lent.item_stats, lent.top_items, lent.category_top, first)
+    before = {name: state.tables[name].read(slice(0, None)) for name in ("top_items", "category_top")}
+    stats["key"][second] += random.random((len(second), 3))
+    top_lists.enlist_all(lent.item_stats, lent.top_items, lent.category_top, second)
+    in_category = second[stats["category"][second] == 0]
+    lists = [("top_items", life * dim.TOP, dim.TOP, life, second) for life in range(3)]
+    for name, start, size, life, rows in [*lists, ("category_top", 0, dim.CATEGORY_TOP, 1, in_category)]:
+        place = slice(start, start + size)
+        held = dict(zip(*(before[name][each][place].tolist() for each in ("item", "key")), strict=True))
+        held.pop(-1, None)
+        known = held | {row: float(stats["key"][row, life]) for row in rows.tolist()}
+        found = dict(zip(*(state.tables[name].columns[each][place].tolist() for each in ("item", "key")), strict=True))
+        found.pop(-1, None)
+        assert found == dict(sorted(known.items(), key=lambda each: -each[1])[:size])
