@@ -151,6 +151,32 @@ SERVED_FADE: Final = 0.9998
 RANKER_FADE: Final = 0.999
 """The same in the ranker's: its recent form."""
 
+RETURN_PLACES: Final = 19
+"""Counts of the place at which a user's own item is taken again: 16 single places, those to 32, to 64 and to 128."""
+
+RETURN_FADE: Final = 0.999
+"""Weight of the past per trained list in what is counted of returns: it remembers a thousand lists."""
+
+RETURN_PRIOR: Final = 3.0
+"""Lists that the first place of own items counts for before the first list; the n-th counts for one over n of it."""
+
+RETURN_FLOOR: Final = 0.05
+"""Part of a chance among own items that each of them has alike when experts are compared: a ranker that is too sure
+must not lose, or win, everything by one event."""
+
+RETURN_ODDS: Final = 1.0
+"""Log odds, in a new model, that counts know better than the ranker which own item comes; whether one comes, 0."""
+
+RETURN_OFF: Final = -30.0
+"""The same in a version that was written before counts were mixed: its ranker has learned, so nothing is mixed."""
+
+RETURN_LISTS: Final = 500.0
+"""Trained lists at which 0.37 of the mixture with counted returns is left. Without an end to it Taobao's hits on the
+whole stream are 0.02 lower: counts stay more likely than a ranker that is too sure, and find less."""
+
+RETURN_SHARE: Final = 1e-3
+"""Share of counted chances below which nothing is mixed."""
+
 CLIP: Final = 4.0
 """Standardised features are cut here; beyond it one odd value would move the softmax of a whole list."""
 

@@ -225,5 +225,11 @@ UNTOUCHED: Final = tuple(_untouched)
 FRESH_FEATURES: Final = len(UNTOUCHED)
 FRESH_NAMES: Final = tuple(each.name for each in UNTOUCHED)
 
-EXPLAINED_NAMES: Final = (*FEATURE_NAMES, *(f"untouched_{name}" for name in FRESH_NAMES), "untouched_chance")
-"""The terms of a ranker's score: features of touched items, of untouched items, and how likely untouched items are."""
+EXPLAINED_NAMES: Final = (
+    *FEATURE_NAMES,
+    *(f"untouched_{name}" for name in FRESH_NAMES),
+    "untouched_chance",
+    "own_counted",
+)
+"""The terms of a ranker's score: features of touched items, of untouched items, how likely untouched items are, and by
+how much counted returns move an own item while the ranker knows little."""

@@ -17,7 +17,6 @@ from models.dimensions import (
     LOOK_COST,
     NO_PRICE,
     PURCHASE,
-    RANKER,
     RATE_SECONDS,
     REPEL,
     RING,
@@ -35,7 +34,7 @@ from models.kernels.core.hashing import share
 from models.kernels.core.marks import mark
 from models.kernels.core.vectors import LANES, equal
 from models.kernels.ranking import fallback as guard
-from models.kernels.ranking import features
+from models.kernels.ranking import features, returns
 from models.kernels.ranking import listwise as ranking
 from models.kernels.ranking import prequential as racing
 from models.kernels.retrieval import (
@@ -138,6 +137,7 @@ def rank(served, private, scratch, user, item, query, now, trains, tests, first,
     racing.set_sources(listed, scratch.union)
     ranking.measure(listed)
     racing.set_rankers(listed, history_, served.moments, served.linear.weight, served.ranker.weight, now)
+    returns.mix(listed, scratch.own, served.returns, served.clock.lists[0])
     fresh.rank(served, scratch, now, listed.entries[:0], only)
     racing.serve(listed.scores, listed.counts[3], served.chosen.contender[0])
     target = racing.find_target(listed, item)
@@ -159,7 +159,8 @@ def rank(served, private, scratch, user, item, query, now, trains, tests, first,
         if target >= 0 and not first:  # what it learned from first lines cost it hits on all others
             ranking.train_linear(listed, served.linear, listed.scores[LINEAR], target)
         if target >= 0:
-            ranking.train(listed, served.ranker, private.curvature, listed.scores[RANKER], target)
+            ranking.train(listed, served.ranker, private.curvature, scratch.own.alone, target)
+        returns.learn(served.returns, listed, scratch.own, target, served.clock.lists[0])
         ranking.remember(listed, served.moments, served.clock)
 
 

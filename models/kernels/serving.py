@@ -6,7 +6,7 @@ from models.dimensions import ABSENT, MIDDLE, SOURCES
 from models.kernels.cold_start import ranker as fresh
 from models.kernels.core.compile import entry, kernel
 from models.kernels.core.hashing import find
-from models.kernels.ranking import features
+from models.kernels.ranking import features, returns
 from models.kernels.ranking import prequential as racing
 from models.kernels.retrieval import candidates, history
 
@@ -40,6 +40,7 @@ def answer(served, scratch, items, times, kinds, now, extra, only, query, conten
     features.compute(served, scratch, now)
     racing.set_sources(listed, scratch.union)
     racing.set_rankers(listed, past, served.moments, served.linear.weight, served.ranker.weight, now)
+    returns.mix(listed, scratch.own, served.returns, served.clock.lists[0])
     fresh.rank(served, scratch, now, extra, only)
     chosen = contender if contender >= 0 else served.chosen.contender[0]
     racing.serve(listed.scores, listed.counts[3], chosen)

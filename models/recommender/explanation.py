@@ -26,6 +26,8 @@ def explained(scratch: Scratch, places: Array) -> tuple[Array, Array]:
     touched = places < listed.counts[0]
     values[touched, :FEATURES] = listed.features[places[touched]]
     untouched = places[~touched]
-    values[~touched, FEATURES:-1] = fresh.features[untouched - listed.counts[0]]
-    values[~touched, -1] = listed.scores[RANKER, untouched] - fresh.scores[untouched - listed.counts[0]]
-    return values, np.concatenate([listed.weights, fresh.weights, [1.0]]).astype(np.float64)
+    values[~touched, FEATURES:-2] = fresh.features[untouched - listed.counts[0]]
+    values[~touched, -2] = listed.scores[RANKER, untouched] - fresh.scores[untouched - listed.counts[0]]
+    mixed = np.isin(places, scratch.own.at[: scratch.own.counts[0]])
+    values[mixed, -1] = listed.scores[RANKER, places[mixed]] - scratch.own.alone[places[mixed]]
+    return values, np.concatenate([listed.weights, fresh.weights, [1.0, 1.0]]).astype(np.float64)

@@ -92,6 +92,18 @@ class Fresh(NamedTuple):
     odds: Array  # (3,) f64: the gate's log odds, log sum exp of the scores, what both add to each score before caution
 
 
+class Own(NamedTuple):
+    """The user's own items among the touched candidates of one request (models/kernels/ranking/returns.py)."""
+
+    at: Array  # (RING,) i32 places in the list
+    ranked: Array  # (RING,) f64 chance among own items by the ranker
+    counted: Array  # (RING,) f64 the same by what was counted
+    alone: Array  # (CANDIDATES,) f32 the ranker's scores before anything is mixed
+    odds: Array  # (2,) f64: log odds that the next item is an own one, by the ranker and by counts
+    rest: Array  # (1,) f64: log sum exp of the scores of all others
+    counts: Array  # (1,) i64: own items, 0 where nothing was described
+
+
 class Parts(NamedTuple):
     """All working memory of one thread, as kernels see it."""
 
@@ -99,6 +111,7 @@ class Parts(NamedTuple):
     union: Union
     work: Work
     listed: Listed
+    own: Own
     fresh: Fresh
 
 
@@ -109,6 +122,7 @@ class Scratch(NamedTuple):
     union: Union
     work: Work
     listed: Listed
+    own: Own
     fresh: Fresh
     lent: Lent
     """All of it, to hand to kernels."""
@@ -116,7 +130,7 @@ class Scratch(NamedTuple):
 
 def new_scratch() -> Scratch:
     """Allocate working memory, about 1 MB."""
-    parts = Parts(_history(), _union(), _work(), _listed(), _fresh())
+    parts = Parts(_history(), _union(), _work(), _listed(), _own(), _fresh())
     return Scratch(*parts, lent=lend(parts))
 
 
@@ -184,6 +198,19 @@ def _listed() -> Listed:
         np.zeros(FEATURES, f4),
         np.zeros(dim.CANDIDATES, f4),
         np.zeros(4, np.int64),
+    )
+
+
+def _own() -> Own:
+    ring = dim.RING
+    return Own(
+        np.zeros(ring, np.int32),
+        np.zeros(ring),
+        np.zeros(ring),
+        np.zeros(dim.CANDIDATES, np.float32),
+        np.zeros(2),
+        np.zeros(1),
+        np.zeros(1, np.int64),
     )
 
 

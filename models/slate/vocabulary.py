@@ -108,6 +108,7 @@ FEATURES: Final = {
     "untouched_category_session_log": "new, how much of this visit was in its category",
     "untouched_price_near": "new, costs about the same as what this user looked at of its category",
     "untouched_chance": "how likely it is that this user now takes something nobody touched before",
+    "own_counted": "how often users came back to what stood there among their own items",
 }
 """Meanings of the features of models/features.py."""
 

@@ -176,6 +176,20 @@ MODEL_TABLES = (
         width=FEATURES,
         served=False,
     ),
+    # Of trained lists with own items: at which place of these targets stood; targets that were none of them, and that
+    # were; log odds of these counts against the ranker, whether it is one and which.
+    Table(
+        "returns",
+        "model",
+        tuple(
+            Column(name, "f8", (size,), default=default, merge=fading("clock.lists", dim.RETURN_FADE))
+            for name, size, default in (
+                ("places", dim.RETURN_PLACES, 0.0),
+                ("own", 2, 0.0),
+                ("odds", 2, dim.RETURN_OFF),
+            )
+        ),
+    ),
     # Pairs that were bought in the same order. No feature of the ranker reads them: they are in the memories as well.
     Table(
         "baskets",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from models import dimensions as dim
-from tests.naive import retrieval
+from tests.naive import core, retrieval
 
 
 def own_features(past: list[tuple[int, int, int]], item: int, now: int) -> dict[str, float]:
@@ -272,4 +272,68 @@ class Guard:
     def _errors(differences: list[np.ndarray], fade: float) -> np.ndarray:
         weights = fade ** np.arange(len(differences))[::-1, None, None]
         all_ = np.array(differences)
-        return np.asarray((weights * all_).sum(axis=0) / np.sqrt((weights * all_**2).sum(axis=0) + 1))
+        return np.asarray((weights * all_).sum(axis=0) / np.sqrt((weights * all_**2).sum(axis=0) + 16))
+
+
+class Returns:
+    """What is counted of returns, by the plain list of what each list said, weighed by its age.
+
+    A request's own items are a dictionary from candidate to place, from 1 on, the latest first.
+    """
+
+    EDGES = (*((place, place) for place in range(1, 17)), (17, 32), (33, 64), (65, 128))
+
+    def __init__(self, odds: float) -> None:
+        self.odds = odds
+        self.seen: list[dict[Any, float]] = []
+
+    def total(self, key: Any) -> float:
+        return sum(dim.RETURN_FADE**age * each.get(key, 0.0) for age, each in enumerate(reversed(self.seen)))
+
+    def share(self, question: str) -> float:
+        first = self.odds if question == "which" else 0.0
+        odds = first * dim.RETURN_FADE ** len(self.seen) + self.total(question)
+        return 1 / (1 + math.exp(-odds))
+
+    def counted(self, own: dict[int, int]) -> dict[int, float]:
+        found = {}
+        for candidate, place in own.items():
+            low, high = next(edge for edge in self.EDGES if edge[0] <= place <= edge[1])
+            found[candidate] = self.total(("place", low)) / (high - low + 1) + dim.RETURN_PRIOR / place
+        return {candidate: value / sum(found.values()) for candidate, value in found.items()}
+
+    def counted_own(self) -> float:
+        own, other = (self.total(("own", yes)) + 1.0 for yes in (True, False))
+        return own / (own + other)
+
+    def mixed(self, scores: list[float], own: dict[int, int]) -> list[float]:
+        """The chance of each candidate."""
+        ranked = core.softmax(scores)
+        if not 0 < len(own) < len(scores):
+            return ranked
+        mass = sum(ranked[candidate] for candidate in own)
+        left = math.exp(-((len(self.seen) / dim.RETURN_LISTS) ** 2))
+        whether, which = left * self.share("whether"), left * self.share("which")
+        chance = (1 - whether) * mass + whether * self.counted_own()
+        counted = self.counted(own)
+        return [
+            chance * ((1 - which) * each / mass + which * counted[candidate])
+            if candidate in own
+            else (1 - chance) * each / (1 - mass)
+            for candidate, each in enumerate(ranked)
+        ]
+
+    def learn(self, scores: list[float], own: dict[int, int], target: int) -> None:
+        self.seen.append({})
+        if not 0 < len(own) < len(scores):
+            return
+        known, chances = self.seen.pop(), core.softmax(scores)
+        mass = sum(chances[candidate] for candidate in own)
+        ranked, counted = (min(0.99, max(0.01, each)) for each in (mass, self.counted_own()))
+        known["own", target in own] = 1.0
+        known["whether"] = math.log(counted / ranked if target in own else (1 - counted) / (1 - ranked))
+        if target in own and len(own) > 1:
+            least = dim.RETURN_FLOOR / len(own)
+            known["which"] = math.log((self.counted(own)[target] + least) / (chances[target] / mass + least))
+            known["place", next(low for low, high in self.EDGES if low <= own[target] <= high)] = 1.0
+        self.seen.append(known)

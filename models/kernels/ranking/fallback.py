@@ -15,7 +15,9 @@ BEHIND = 1.0  # standard errors behind a source at which that source takes over
 AHEAD = 1.0  # both measures' leads together, in standard errors, that bring the ranker back
 _NOT_BEHIND = -0.5  # and no source may be this far ahead of it in either measure: no flapping
 _WORSE = 0.5  # a source in charge gives way to another if the served list is this much further behind that one
-_FIRST = 1.0  # squared difference before the first event: a handful of events proves nothing
+# Squared difference before the first event. A few dozen events prove nothing: of eight sources in two measures one is
+# ahead of any order by chance. At 1, sources took over from a young ranker that was better (docs/decisions.md).
+_FIRST = 16.0
 HIT = 20
 
 

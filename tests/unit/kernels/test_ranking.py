@@ -64,7 +64,7 @@ def test_the_guard_decides_like_its_twin(rng):
     """The quality of the ranker and the sources comes and goes, so that every rule is used."""
     state, twin = (
         new_state(RecommenderOptions(items=4, users=4, categories=4, brands=4)),
-        naive.ranking.Guard(dim.MIDDLE),
+        naive.ranking.Guard(dim.RANKER),
     )
     table, chosen, served = state.private.guard, state.served.chosen, []
     for number in range(1500):

@@ -5,7 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-SMALL = [str(Path(__file__).with_name(f"test_{room}.py")) for room in ("core", "retrieval", "ranking")]
+SMALL = [
+    str(Path(__file__).with_name(f"test_{room}.py")) for room in ("core", "retrieval", "ranking", "ranking_returns")
+]
 ROOT = Path(__file__).parents[3]
 
 

@@ -276,9 +276,9 @@ def test_a_checkerboard_is_learned_completely():
             assert set(first) == left, by
 
 
-def test_the_contender_in_charge_is_popularity_at_first_and_the_best_one_later():
+def test_the_contender_in_charge_is_the_ranker_at_first_and_the_best_one_later():
     recommender = Recommender(new_state(ROOMY), ROOMY)
-    assert recommender.chosen == "popularity_middle"
+    assert recommender.chosen == "ranker"
     recommender = learn(stream(3000, 20))
     scores = recommender.scores()
     best = max(scores[name]["hr"] + scores[name]["rr"] for name in CONTENDERS[: dim.SOURCES])
