@@ -8,6 +8,7 @@ from service.http.answers import (
     ErasureAccepted,
     ErasureReceipt,
     ExperimentsAnswer,
+    FoundUser,
     GateAnswer,
     GateChange,
     IdentifyAnswer,
@@ -25,6 +26,7 @@ from service.http.answers import (
     Score,
     UserAccepted,
     UserAnswer,
+    UsersAnswer,
     VersionExplained,
 )
 from service.http.ask import (
@@ -121,6 +123,7 @@ __all__ = [
     "EventsAnswer",
     "ExperimentsAnswer",
     "ForceAsk",
+    "FoundUser",
     "FreezeAsk",
     "GateAnswer",
     "GateAsk",
@@ -169,6 +172,7 @@ __all__ = [
     "UserAccepted",
     "UserAnswer",
     "UserAsk",
+    "UsersAnswer",
     "VersionExplained",
     "ask_from_body",
     "ask_from_query",

@@ -113,6 +113,24 @@ class UserAnswer(Struct, metaclass=Prepared):
     attributes: dict[str, Value] = {}
 
 
+class FoundUser(Struct, metaclass=Prepared):
+    """A user who was found; `last` is the time of the newest event in epoch seconds, null for one without a history."""
+
+    user_id: str
+    last: float | None
+
+
+class UsersAnswer(Struct, metaclass=Prepared):
+    """Users whose id begins as asked, in the order of their ids. `more`: whether further ones may.
+
+    `whole` is false for some time after an upgrade, while users of an older release are being listed.
+    """
+
+    users: list[FoundUser]
+    more: bool
+    whole: bool
+
+
 class UserAccepted(Struct, metaclass=Prepared):
     """The attributes of a user are in the topic, or `unchanged`: in force already, so that nothing was written.
 
@@ -305,6 +323,7 @@ __all__ = [
     "ErasureAccepted",
     "ErasureReceipt",
     "ExperimentsAnswer",
+    "FoundUser",
     "GateAnswer",
     "GateChange",
     "IdentifyAnswer",
@@ -321,5 +340,6 @@ __all__ = [
     "Readiness",
     "Score",
     "UserAnswer",
+    "UsersAnswer",
     "VersionExplained",
 ]

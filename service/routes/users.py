@@ -1,25 +1,31 @@
-"""Shows the history of a user, as recommendations read it from Redis, and what the shop says of the user; sets that."""
+"""Finds users, shows the history of one as recommendations read it, and shows and sets what the shop says of a user."""
 
 from __future__ import annotations
 
 import secrets
-from typing import Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Request
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from models.records import KINDS, Describe, ItemFacts, checked_attributes
 from service.http import (
+    MAX_ID,
+    FoundUser,
+    Id,
     PastEvent,
     Problem,
     UserAccepted,
     UserAnswer,
     UserAsk,
+    UsersAnswer,
     decode_body,
     identifier,
+    invalid,
     operation,
+    whole_number,
 )
 from service.routes.common import admit, answer, check_rate, context, readable, send_order, writing
 from service.serving import PICTURE
@@ -27,7 +33,39 @@ from service.serving import PICTURE
 PATIENCE: Final = 15
 """Budgets of a page: who asks for a history has nothing without it, and waits while Redis forks or is busy."""
 
+FOUND_LIMIT: Final = 20
+"""Most users that one search finds: more do not help a person who types."""
+
 router = APIRouter(tags=["users"])
+
+
+@router.get(
+    "/users",
+    **operation(
+        "list_users",
+        parameters={
+            "q": (Id, "How the id begins, to the letter."),
+            "limit": (Annotated[int, Meta(ge=1, le=FOUND_LIMIT)], f"Users wanted; {FOUND_LIMIT} when not given."),
+        },
+        answer=UsersAnswer,
+        problems=("unavailable",),
+    ),
+)
+async def list_users(request: Request) -> Response:
+    """Users who have a history or attributes and whose id begins so, in the order of their ids.
+
+    An id that is joined with a user is not listed; `GET /users/{user_id}` answers for it all the same.
+    """
+    admit(request, "read")
+    asked = request.query_params
+    limit = whole_number(asked.get("limit", str(FOUND_LIMIT)), "query.limit", 1, FOUND_LIMIT)
+    beginning = asked.get("q", "")
+    if not 1 <= len(beginning) <= MAX_ID:
+        raise invalid("query.q", f"1 to {MAX_ID} characters", f"{len(beginning)} characters")
+    found = await context(request).histories.search(beginning, limit, PATIENCE)
+    if found is None:
+        raise _away()
+    return answer(UsersAnswer([FoundUser(*user) for user in found.users], found.more, found.whole))
 
 
 @router.get("/users/{user_id}", **operation("get_user", answer=UserAnswer, problems=("unavailable",)))
@@ -38,12 +76,7 @@ async def get_user(request: Request) -> Response:
     user_id = identifier(request.scope, "user_id")
     past = await ctx.histories.past(user_id, with_attributes=True, patience=PATIENCE)
     if not past.read:
-        raise Problem(
-            "unavailable",
-            "Redis, which holds histories, does not answer.",
-            "Try again in a few seconds; /readyz says when it is back.",
-            headers={"Retry-After": "5"},
-        )
+        raise _away()
     history = past.history
     events = [
         PastEvent(item, KINDS[kind], moment, *_shown(ctx.catalogue.get(item)))
@@ -84,6 +117,15 @@ async def put_user(request: Request) -> Response:
     with writing(ctx):
         await run_in_threadpool(send_order, ctx, order)
     return answer(told, 202)
+
+
+def _away() -> Problem:
+    return Problem(
+        "unavailable",
+        "Redis, which holds histories, does not answer.",
+        "Try again in a few seconds; /readyz says when it is back.",
+        headers={"Retry-After": "5"},
+    )
 
 
 def _shown(facts: ItemFacts | None) -> tuple[str | UnsetType, str | UnsetType]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -14,7 +15,7 @@ from models.slate import Showing
 from service.http import NOBODY, History
 from service.runtime import Breaker, logs
 from service.runtime.telemetry import Telemetry
-from streaming.live import attributes, identities, ordered, parse, request, whole_parse, whole_request
+from streaming.live import attributes, identities, ordered, parse, request, users, whole_parse, whole_request
 from streaming.live import showings as shown
 from streaming.store import Argument, Keyspace, QuickStore, StoreUnavailable
 
@@ -34,6 +35,10 @@ CONNECTION_TIMEOUT: Final = 1.0
 background, because cutting it off would cost its connection, and a new one costs more than the wait."""
 
 
+LOOKS: Final = 5
+"""Most looks at the list of users in one search. Each passes over those whose history has ended since."""
+
+
 _More: TypeAlias = tuple[bool, bool]
 """Whether showings are wanted, and whether attributes."""
 
@@ -51,6 +56,17 @@ class UserPast(NamedTuple):
     """The user's attributes, when they were asked for; None for none."""
     read: bool = True
     """Whether everything could be read."""
+
+
+class FoundUsers(NamedTuple):
+    """Users whose id begins as asked, in the order of their ids."""
+
+    users: list[tuple[str, float | None]]
+    """Each with the time of the newest event, None for one who has attributes alone."""
+    more: bool
+    """Whether further ones may begin so."""
+    whole: bool
+    """Whether all users are listed yet."""
 
 
 class Histories:
@@ -126,6 +142,38 @@ class Histories:
             past = UserPast(user_id if user is None else user, _history(history))
             found.append(past._replace(**_told(others, more)))
         return found
+
+    async def search(self, beginning: str, limit: int, patience: int = 1) -> FoundUsers | None:
+        """At most `limit` users whose id begins so; None when Redis cannot say now.
+
+        One whose history has just ended may be listed still, and is passed over. In two round trips as a rule, in
+        2 * LOOKS at most.
+        """
+        key, known = self._store.key, self._beat
+        found: list[tuple[str, float | None]] = []
+        after: str | None = None
+        whole = True
+        for _ in range(LOOKS):
+            commands = [whole_request(key), users.listed_request(key), users.request(key, beginning, after, limit + 1)]
+            read = await self._read(partial(self._store.calls, commands), patience)
+            if read is None or not self._whole(read[0], known):
+                return None
+            whole, ids = read[1] is not None, users.parse(read[2])
+            if not ids:
+                return FoundUsers(found, False, whole)
+            each = [ask for user in ids for ask in (request(key, user, 1), attributes.request(key, user))]
+            told = await self._read(partial(self._store.calls, each), patience)
+            if told is None:
+                return None
+            found += [
+                (user, parse(newest).times[0] if newest else None)
+                for user, newest, described in zip(ids, told[::2], told[1::2], strict=True)
+                if newest or described is not None
+            ]
+            if len(found) > limit or len(ids) <= limit:
+                return FoundUsers(found[:limit], len(found) > limit, whole)
+            after = ids[-1]
+        return FoundUsers(found, True, whole)
 
     async def joined(self, anonymous_id: str, user_id: str) -> bool:
         """Whether Redis has both ids as one user's; not when it cannot say."""

@@ -32,7 +32,7 @@ from streaming.learner.resume import Start
 from streaming.learner.stopping import Stop
 from streaming.learner.traces import BatchTraces
 from streaming.learning import Model
-from streaming.live import LiveWriter, Receipts
+from streaming.live import LiveWriter, Receipts, Upkeep
 from streaming.settings import Settings, brief
 from streaming.store import Leadership, Store
 from streaming.telemetry import LearnerTelemetry
@@ -126,6 +126,7 @@ class Assembly:
             self._observe_arrivals,
             restore=Restorer(self.settings, model),
             went_back=went_back,
+            upkeep=Upkeep(self.histories),
         )
 
     def _observe_arrivals(self, record_times: Sequence[float]) -> None:

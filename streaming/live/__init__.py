@@ -1,4 +1,4 @@
-"""Keeps in Redis, outside versions, what is read at once: histories, attributes and joined ids of users, item facts."""
+"""Keeps in Redis, outside versions, what is read at once: histories, attributes and ids of users, item facts."""
 
 from streaming.live.beats import whole_parse, whole_request
 from streaming.live.erasures import Receipts
@@ -6,6 +6,7 @@ from streaming.live.facts import TOMBSTONES, Completion, FactChange, FactsFollow
 from streaming.live.histories import ENTRIES_TOGETHER, Entry, parse, request, users_of
 from streaming.live.repair import Restore
 from streaming.live.showings import ShowingsWriter
+from streaming.live.users import Upkeep
 from streaming.live.writer import LiveWriter
 from streaming.live.writes import Described, Erased, Identified, Mapped, Part, entries_of
 
@@ -25,6 +26,7 @@ __all__ = [
     "Receipts",
     "Restore",
     "ShowingsWriter",
+    "Upkeep",
     "entries_of",
     "parse",
     "removed_items",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from models.records import Attributes
-from streaming.live import identities
+from streaming.live import histories, identities
 from streaming.live.beats import checked, whole_parse, whole_request
 from streaming.live.writes import Described
 from streaming.store import Argument, Commands, Keyspace
@@ -32,7 +32,8 @@ def write(store: Commands, part: Described, topic_id: str, beat: int = 0) -> int
         WentBack: Redis holds less than it did; nothing was written.
         StoreUnavailable: Call again with the same arguments.
     """
-    keys = [store.key("h-marks"), identities.hashes(store.key)[0], identities.attributes(store.key)]
+    key = store.key
+    keys = [key("h-marks"), identities.hashes(key)[0], identities.attributes(key), histories.users_key(key)]
     args: list[Argument] = [f"{topic_id}:{part.partition}", part.offset, part.user_id, part.attributes, beat]
     return checked(store.run("attributes", keys, args))
 

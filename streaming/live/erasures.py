@@ -13,7 +13,7 @@ import msgspec
 
 from models.ledger import Receipt, user_hash
 from models.snapshot import Manifest
-from streaming.live import identities, showings
+from streaming.live import histories, identities, showings
 from streaming.live.beats import checked
 from streaming.store import Argument, Commands, Store
 
@@ -68,7 +68,7 @@ def forget_history(
     key = store.key
     users = identities.known(store, (user_id, *others))
     names = [key("h-marks"), key("erasure", receipt), key("erased")]
-    names += [*identities.hashes(key), identities.attributes(key)]
+    names += [*identities.hashes(key), identities.attributes(key), histories.users_key(key)]
     names += [name for user in users for name in (key("h", user), showings.name(key, user))]
     told = _pack([(user, str(user_hash(user))) for user in users])
     kept: list[Argument] = [TTL_SECONDS, LOG_ENTRIES, showings.MARGIN, showings.TTL_SECONDS]

@@ -80,14 +80,15 @@ def write(
         return _write_in_parts(store, entries, topic_id, ttl, cap, beat)
     for partition in partitions:
         offsets = [entry[1] for listed in entries.values() for entry in listed]
-        history = store.key("h", "")
+        beginning = store.key("h", "")
         lists = [
             [f"{partition}:{offset} {time!r} {kind} {item}" for _, offset, time, kind, item in listed]
             for listed in entries.values()
         ]
-        keys = [store.key("h-marks"), *[history + user for user in entries]]
+        keys = [store.key("h-marks"), users_key(store.key), *[beginning + user for user in entries]]
         mark = f"{topic_id}:{partition}"
         args: list[Argument] = [mark, min(offsets), max(offsets), ttl, cap, RENEWAL, _pack(lists), beat]
+        args.append(len(beginning.encode()))
         beat = checked(store.run("histories", keys, args))
     return beat
 
@@ -118,6 +119,11 @@ def _write_one(store: Store, entries: Sequence[tuple[str, Entry]], topic_id: str
     for user, entry in entries:
         part.setdefault(user, []).append(entry)
     return write(store, part, topic_id, ttl=ttl, cap=cap, beat=beat)
+
+
+def users_key(key: Keyspace) -> str:
+    """The key of the sorted set of users who have a history or attributes (streaming/live/users.py)."""
+    return key("users")
 
 
 def users_of(store: Store) -> Iterator[str]:

@@ -50,7 +50,7 @@ def join(store: Commands, part: Identified, topic_id: str, beat: int = 0) -> int
     answers = store.calls([showings.request(key, user) for user in part.ids])
     # Before the script deletes them. A slate that is reported twice counts once, so a second attempt adds nothing.
     showings.write(store, [(part.user_id, showing) for answer in answers for showing in showings.parse(answer)])
-    names = [key("h-marks"), *hashes(key), attributes(key), key("h", part.user_id)]
+    names = [key("h-marks"), *hashes(key), attributes(key), histories.users_key(key), key("h", part.user_id)]
     names += [name for user in part.ids for name in (key("h", user), showings.name(key, user))]
     told = _pack((part.ids, part.forgotten))
     mark, kept = f"{topic_id}:{part.partition}", (histories.TTL_SECONDS, histories.CAP)

@@ -16,6 +16,7 @@ from streaming.live import attributes, beats, erasures, facts, histories, identi
 from streaming.live.beats import Marks, WentBack
 from streaming.live.facts import FactChange
 from streaming.live.repair import Repair, Restore, reached
+from streaming.live.users import Upkeep
 from streaming.live.writes import Described, Erased, Identified, Mapped, Part, entries_of, size
 from streaming.store import Store, StoreUnavailable
 
@@ -46,6 +47,7 @@ class LiveWriter:
         arrived: Called with the record times of what has reached Redis.
         restore: Reads again from Kafka what Redis has lost; without it nothing is repaired.
         went_back: Called when Redis is found to hold less than it did.
+        upkeep: Keeps the list of users; without it nobody is listed but by what is written here.
     """
 
     def __init__(
@@ -57,8 +59,9 @@ class LiveWriter:
         arrived: Callable[[Sequence[float]], None] = lambda _: None,
         restore: Restore | None = None,
         went_back: Callable[[], object] = lambda: None,
+        upkeep: Upkeep | None = None,
     ) -> None:
-        self._restore, self._went_back = restore, went_back
+        self._restore, self._went_back, self._upkeep = restore, went_back, upkeep
         self._repair: Repair | None = None
         self._held: Marks = {}
         self._beats = (0, 0)
@@ -190,8 +193,12 @@ class LiveWriter:
             self._beats = found.beats
         if found.repair is not None or any(map(operator.lt, found.beats, self._beats)):
             raise WentBack("Redis holds less than was written to it")
+        if self._upkeep is not None:
+            self._upkeep.step()
 
     def _begin_repair(self) -> None:
+        if self._upkeep is not None:
+            self._upkeep.begin()
         if self._restore is None:
             self._looked, self._beats = False, (0, 0)
             self._went_back()

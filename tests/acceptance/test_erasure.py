@@ -115,6 +115,7 @@ def test_an_erased_user_is_gone_from_the_newest_version_and_stays_gone(open_inst
 
 def assert_a_stranger(service: Process, user: str) -> None:
     assert service.get(f"/users/{user}")[1]["known"] is False
+    assert user not in {found["user_id"] for found in service.get(f"/users?q={user}")[1]["users"]}
     mine, theirs = (items(recommended(service, each)) for each in (user, "stranger"))
     assert mine == theirs
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from models.records.control import Erase, encode_control
-from streaming.live import erasures, histories
+from streaming.live import erasures, histories, users
 from streaming.settings.loading import load_settings
 from streaming.store import Store
 from tests.acceptance.conftest import Open
@@ -28,6 +28,9 @@ def assert_whole(ours: Installation, erased: str) -> None:
     assert history(ours.store, erased) == NOTHING
     for user in [each for each in ours.ledger.per_user() if each != erased][:HISTORIES]:
         assert history(ours.store, user).items == ours.ledger.history(user, histories.CAP), user
+    listed = users.parse(ours.store.call(*users.request(ours.store.key, "", None, 10_000)))
+    acted = (each for each in ours.ledger.per_user() if ours.ledger.history(each, 1))
+    assert listed == sorted(each for each in acted if each != erased)
 
 
 def repaired(ours: Installation, learner: Process) -> bool:

@@ -1,11 +1,11 @@
-"""Looking up on the live page: a search by keyboard, options of a slate with their command, two slates compared."""
+"""Looking up on the live page: searches by keyboard, options of a slate with their command, two slates compared."""
 
 from __future__ import annotations
 
 import re
 import shlex
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.stage import PICTURE, Stage
 from tests.conftest import eventually
@@ -28,7 +28,7 @@ def test_items_are_found_while_typing_and_chosen_by_keyboard(page: Page, stage: 
     options = page.get_by_role("option")
     expect(options).to_have_count(2)
     expect(field).to_have_attribute("aria-expanded", "true")
-    expect(page.locator("#lookup .search [role=status]")).to_have_text("2 items found.")
+    expect(searching(page, "Item").get_by_role("status")).to_have_text("2 items found.")
     page.keyboard.press("Escape")
     expect(page.get_by_role("listbox")).to_be_hidden()
     expect(field).to_have_value("whistl")
@@ -45,7 +45,42 @@ def test_items_are_found_while_typing_and_chosen_by_keyboard(page: Page, stage: 
     expect(field).to_have_value(KETTLE)
     expect(page.locator("#lookup .picture.large img")).to_have_attribute("src", PICTURE)
     field.fill("no such thing anywhere")
-    expect(page.locator("#lookup .search")).to_contain_text("No title or id has “no such thing anywhere”.")
+    expect(searching(page, "Item")).to_contain_text("No title or id has “no such thing anywhere”.")
+
+
+def searching(page: Page, field: str) -> Locator:
+    """What belongs to a field that offers what one types."""
+    return page.locator("#lookup .search").filter(has=page.get_by_role("combobox", name=field))
+
+
+def test_users_are_found_while_typing_and_one_who_is_erased_is_not(page: Page, stage: Stage) -> None:
+    users = ["typed:2", "typed:<b>3</b>", *(f"typed:many-{number}" for number in range(9))]
+    for user in users:
+        event = {"event_type": "click", "user_id": user, "item_id": KETTLE}
+        assert page.request.post("/events", data=event).status == 202
+    eventually(lambda: len(stage.client.get("/users?q=typed:")["users"]) == len(users))
+    page.goto("/#lookup")
+    field, offers = page.get_by_role("combobox", name="User"), page.get_by_role("option")
+    field.fill("")
+    field.press_sequentially("typed:")
+    expect(offers).to_have_count(8)
+    told = searching(page, "User")
+    expect(told.get_by_role("status")).to_have_text("8 users found. There are more: type more of the id.")
+    expect(offers.first).to_contain_text("last event")
+    expect(offers.nth(1).locator(".name")).to_have_text("typed:<b>3</b>")
+    field.press_sequentially("2")
+    expect(offers).to_have_count(1)
+    expect(told.get_by_role("status")).to_have_text("1 user found.")
+    page.keyboard.press("ArrowDown")
+    expect(field).to_have_attribute("aria-activedescendant", "user-0")
+    page.keyboard.press("Enter")
+    expect(field).to_have_value("typed:2")
+    expect(page.get_by_role("heading", name="Recommended to typed:2, and why")).to_be_visible()
+    expect(page.locator("#lookup .done li")).to_have_count(1)
+    assert page.request.delete("/users/typed:2").status == 202
+    eventually(lambda: not stage.client.get("/users?q=typed:2")["users"])
+    field.fill("typed:2")
+    expect(told).to_contain_text("No user’s id begins with “typed:2”.")
 
 
 def test_every_parameter_can_be_tried_and_the_command_says_the_same(page: Page, stage: Stage) -> None:

@@ -3,7 +3,7 @@
 import { Trouble } from "./api.js";
 import { el } from "./dom.js";
 import { item, user } from "./profile.js";
-import { itemSearch } from "./search.js";
+import { itemSearch, userSearch } from "./search.js";
 
 const MODES = [["why", "Why these items"], ["options", "Try options"], ["compare", "Compare two ways"]];
 
@@ -13,19 +13,19 @@ let shown = { kind: "user", id: "" };
 let turn = 0;
 
 export function build(root) {
-  part.user = el("input", { id: "user", autocomplete: "off", autocapitalize: "off", spellcheck: "false", required: true, maxlength: "256" });
-  part.search = itemSearch("item", "Item", el("button", { class: "primary" }, "Look up item"), (found) => show("item", found.item_id));
-  part.item = part.search.input;
+  part.searches = [
+    userSearch("user", "User", [el("button", { class: "primary" }, "Look up user"), el("button", { type: "button", onclick: me }, "Me")], (found) => show("user", found.user_id)),
+    itemSearch("item", "Item", [el("button", { class: "primary" }, "Look up item")], (found) => show("item", found.item_id))];
+  [part.user, part.item] = part.searches.map((each) => each.input);
   part.modes = el("div", { class: "modes", role: "group", "aria-label": "What to see of this user" }, ...MODES.map(([name, words]) =>
     el("button", { type: "button", "data-mode": name, "aria-pressed": String(name === mode), onclick: () => choose(name) }, words)));
   part.result = el("div", { class: "result", "aria-live": "polite" }, beginning());
   root.append(
     el("h2", {}, "Look up"),
     el("div", { class: "columns" },
-      el("form", { class: "panel", onsubmit: (event) => sent(event, "user") }, el("label", { for: "user" }, "User"),
-        el("div", { class: "row asking" }, part.user, el("button", { class: "primary" }, "Look up user"), el("button", { type: "button", onclick: me }, "Me")),
-        el("p", { class: "quiet small" }, "The exact id: the service keeps no list of users to search.")),
-      el("form", { class: "panel", onsubmit: (event) => sent(event, "item") }, part.search.box,
+      el("form", { class: "panel", onsubmit: (event) => sent(event, "user") }, part.searches[0].box,
+        el("p", { class: "quiet small" }, "Type how the id begins, and choose with the arrow keys.")),
+      el("form", { class: "panel", onsubmit: (event) => sent(event, "item") }, part.searches[1].box,
         el("p", { class: "quiet small" }, "Type a part of a title or an id, and choose with the arrow keys."))),
     part.modes, part.result);
 }
@@ -45,7 +45,7 @@ function me() {
 
 function sent(event, kind) {
   event.preventDefault();
-  part.search.close();
+  part.searches.forEach((each) => each.close());
   show(kind, part[kind].value.trim());
 }
 

@@ -1,5 +1,5 @@
 -- Set the attributes of the user whom an id stands for, once for each order.
--- KEYS 1 watermarks 2 user by id 3 attributes by user
+-- KEYS 1 watermarks 2 user by id 3 attributes by user 4 users, all with one score
 -- ARGV 1 field of the watermark 2 offset of the order 3 id 4 JSON object, empty for none 5 beat that must be there
 -- Returns the beat, -1 when this Redis went back behind the one expected: then nothing is written.
 local beat = tonumber(redis.call('HGET', KEYS[1], 'beat') or '0')
@@ -11,6 +11,7 @@ if ARGV[4] == '' then
   redis.call('HDEL', KEYS[3], user)
 else
   redis.call('HSET', KEYS[3], user, ARGV[4])
+  redis.call('ZADD', KEYS[4], 0, user)
 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 local time = redis.call('TIME')

@@ -1,7 +1,7 @@
 -- Delete the histories and attributes of a user's ids and the slates shown to them, once, and write to the receipt how
 -- many there were.
 -- KEYS 1 watermarks 2 receipt 3 stream of erasures 4 user by id 5 ids by user 6 attributes by user
---      7.. of each id: history, slates shown
+--      7 users, all with one score 8.. of each id: history, slates shown
 -- ARGV 1 field of the watermark 2 offset of the order 3 seconds a receipt lives 4 erasures kept
 --      5 seconds from now in which slates are not taken either 6 seconds that this is remembered
 --      7 msgpack: for each id the id and its hash 8 beat that must be there
@@ -14,7 +14,7 @@ local ids, history, shown, attributes = cmsgpack.unpack(ARGV[7]), 0, 0, 0
 -- An earlier slate may still be on its way, or be read again by the next learner.
 local ends = tonumber(redis.call('TIME')[1]) + tonumber(ARGV[5])
 for at, id in ipairs(ids) do
-  local place = 5 + 2 * at
+  local place = 6 + 2 * at
   local raw = redis.call('GET', KEYS[place + 1])
   shown = shown + (raw and #cmsgpack.unpack(raw)[2] or 0)
   history = history + redis.call('LLEN', KEYS[place])
@@ -23,6 +23,7 @@ for at, id in ipairs(ids) do
   redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[4], '*', 'u', id[2])
   redis.call('HDEL', KEYS[4], id[1])
   redis.call('HDEL', KEYS[5], id[1])
+  redis.call('ZREM', KEYS[7], id[1])
   attributes = attributes + redis.call('HDEL', KEYS[6], id[1])
 end
 redis.call('HSET', KEYS[2], 'history', history, 'shown', shown, 'attributes', attributes)

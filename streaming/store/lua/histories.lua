@@ -1,8 +1,8 @@
 -- Put each event of one partition in front of its user's history, once: offsets up to the watermark are skipped.
--- KEYS 1 watermarks 2.. histories
+-- KEYS 1 watermarks 2 users, all with one score 3.. histories
 -- ARGV 1 field of the watermark 2 lowest offset 3 highest offset 4 seconds to live 5 entries kept 6 renewal
 --      7 msgpack: for each history its entries, oldest first, each "partition:offset time kind item"
---      8 beat that must be there
+--      8 beat that must be there 9 bytes of a key of a history before the user
 -- Returns the beat, -1 when this Redis went back behind the one expected: then nothing is written.
 local beat = tonumber(redis.call('HGET', KEYS[1], 'beat') or '0')
 if beat < tonumber(ARGV[8]) then return -1 end
@@ -19,7 +19,7 @@ for i = 1, #lists do
     end
     list = new
   end
-  local key, count, length = KEYS[i + 1], #list, nil
+  local key, count, length = KEYS[i + 2], #list, nil
   if count == 1 then
     length = redis.call('LPUSH', key, list[1])
   else
@@ -31,6 +31,7 @@ for i = 1, #lists do
   if count > 0 and (length == count or length % every < count) then
     if length > cap then redis.call('LTRIM', key, 0, cap - 1) end
     redis.call('EXPIRE', key, ARGV[4])
+    if length == count then redis.call('ZADD', KEYS[2], 0, string.sub(key, ARGV[9] + 1)) end
   end
 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])

@@ -1,7 +1,7 @@
 -- Make ids those of a user, once: their histories become one, newest first, and what they were shown is deleted. A user
 -- without attributes gets those of the first id that has some.
--- KEYS 1 watermarks 2 user by id 3 ids by user 4 attributes by user 5 history of the user
---      6.. of each id: history, slates shown
+-- KEYS 1 watermarks 2 user by id 3 ids by user 4 attributes by user 5 users, all with one score
+--      6 history of the user 7.. of each id: history, slates shown
 -- ARGV 1 field of the watermark 2 offset of the order 3 seconds a history lives 4 entries kept 5 user
 --      6 msgpack: {ids, ids to forget} 7 beat that must be there
 -- Returns the beat, -1 when this Redis went back behind the one expected: then nothing is written.
@@ -45,12 +45,12 @@ for _, id in ipairs(told[2]) do
   end
 end
 
-local history, changed = redis.call('LRANGE', KEYS[5], 0, cap - 1), false
+local history, changed = redis.call('LRANGE', KEYS[6], 0, cap - 1), false
 local ids, known = ids_of(user), {}
 for _, each in ipairs(ids) do known[each] = true end
 redis.call('HDEL', KEYS[2], user)
 for at, id in ipairs(told[1]) do
-  local place = 4 + 2 * at
+  local place = 5 + 2 * at
   local other = redis.call('LRANGE', KEYS[place], 0, cap - 1)
   if #other > 0 then history, changed = merged(history, other), true end
   redis.call('UNLINK', KEYS[place], KEYS[place + 1])
@@ -59,16 +59,18 @@ for at, id in ipairs(told[1]) do
     redis.call('HSETNX', KEYS[4], user, attributes)
     redis.call('HDEL', KEYS[4], id)
   end
+  redis.call('ZREM', KEYS[5], id)
   redis.call('HDEL', KEYS[3], id)
   redis.call('HSET', KEYS[2], id, user)
   if not known[id] then ids[#ids + 1], known[id] = id, true end
 end
 keep_ids(user, ids)
 if changed then
-  redis.call('DEL', KEYS[5])
-  redis.call('RPUSH', KEYS[5], unpack(history))
-  redis.call('EXPIRE', KEYS[5], ARGV[3])
+  redis.call('DEL', KEYS[6])
+  redis.call('RPUSH', KEYS[6], unpack(history))
+  redis.call('EXPIRE', KEYS[6], ARGV[3])
 end
+if #history > 0 or redis.call('HEXISTS', KEYS[4], user) == 1 then redis.call('ZADD', KEYS[5], 0, user) end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 local now = redis.call('TIME')
 beat = math.max(beat + 1, now[1] * 1000 + math.floor(now[2] / 1000))

@@ -287,6 +287,7 @@ def guarded(shared_settings: Settings) -> Iterator[Served]:
         ("GET", "/items/tea/bought-together", "read"),
         ("GET", "/items/tea", "read"),
         ("GET", "/users/ann", "read"),
+        ("GET", "/users?q=ann", "read"),
         ("GET", "/model", "read"),
         ("GET", "/gate", "read"),
         ("GET", "/gate/decisions", "read"),

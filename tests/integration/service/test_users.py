@@ -12,11 +12,11 @@ from models.records import Describe, decode_control
 from models.records.slates import SlateRecord, decode_slate
 from service.http.auth import digest
 from streaming.kafka.topics import ensure_topics
-from streaming.live import Described, Identified, attributes, identities
+from streaming.live import Described, Identified, Upkeep, attributes, beats, erasures, histories, identities
 from streaming.settings.loading import Settings
 from tests.conftest import eventually
 from tests.integration.service.test_http import in_topic, problem
-from tests.support.processes.serving import Learner, Served, changed, connected, keep
+from tests.support.processes.serving import Learner, Served, changed, connected, keep, service
 
 AMONG = Experiment("among", "0f" * 8, (Arm("a", 0.5), Arm("b", 0.5)), start=1.0, segment="plan:pro")
 EVENTS = {"X-API-Key": "events"}
@@ -125,6 +125,66 @@ def test_a_service_that_cannot_note_an_order_writes_every_request(settings: Sett
     finally:
         taught.store.call("ACL", "DELUSER", "shop")
     assert len(in_topic(settings, "control", 2)) == 2
+
+
+def test_users_are_found_by_how_their_id_begins(settings: Settings, taught: Learner) -> None:
+    store = taught.store
+    attributes.write(store, Described(0, 1, "uma", b'{"plan":"pro"}'), "c")
+    identities.join(store, Identified(0, 2, "user-1", ("user-19",)), "c")
+    erasures.forget_history(store, "user-18", "c", (0, 3), "receipt")
+    with service(settings) as served:
+        listed = sorted(f"user-{number}" for number in range(18))
+        assert searched(served, "user-") == (listed, False, False)
+        Upkeep(store).step()
+        assert searched(served, "user-") == (listed, False, True)
+        assert searched(served, "u", limit=2) == (["uma", "user-0"], True, True)
+        assert searched(served, "user-1")[0] == [user for user in listed if user.startswith("user-1")]
+        assert searched(served, "User") == searched(served, "%00") == ([], False, True)
+        newest = {user: served.get(f"/users/{user}").json()["history"][0]["timestamp"] for user in listed[:2]}
+        answer = served.get("/users?q=u&limit=3").json()["users"]
+        assert {user["user_id"]: user["last"] for user in answer} == {"uma": None} | newest
+
+
+def test_a_search_passes_over_users_whose_history_has_ended(settings: Settings, taught: Learner) -> None:
+    store = taught.store
+    Upkeep(store).step()
+    store.call("UNLINK", *[store.key("h", f"user-{number}") for number in range(9)])
+    store.call("ZADD", store.key("users"), *[part for number in range(100) for part in (0, f"zoe-{number:03}")])
+    histories.write(store, {"zoe-100": [(0, 9_999, 10.0, 0, "tea")]}, "t")
+    with service(settings) as served:
+        assert searched(served, "user-", limit=3) == (["user-10", "user-11", "user-12"], True, True)
+        assert searched(served, "user-9", limit=3) == (["user-9"], False, True)
+        assert searched(served, "zoe-", limit=20) == (["zoe-100"], False, True)
+        assert searched(served, "zoe-", limit=2) == ([], True, True), "after so many looks there may be more"
+
+
+def test_a_search_needs_the_beginning_of_an_id_and_the_role_to_read(served: Served) -> None:
+    reads = {"X-API-Key": "read"}
+    long = "x" * 257
+    for query, path in (("", "q"), ("?q=", "q"), (f"?q={long}", "q"), ("?q=a&limit=21", "limit")):
+        told = problem(served.http.get(f"/users{query}", headers=reads), 422)
+        assert told["errors"][0]["path"] == f"query.{path}"
+    assert served.http.get("/users?q=a", headers=reads).json() == {"users": [], "more": False, "whole": False}
+    for role in ("events", "beacon"):
+        problem(served.http.get("/users?q=a", headers={"X-API-Key": role}), 403)
+    problem(served.http.get("/users?q=a"), 401)
+
+
+def test_nobody_is_found_while_redis_holds_less_than_it_did(settings: Settings, taught: Learner) -> None:
+    with service(settings) as served:
+        assert searched(served, "user-3") == (["user-3"], False, False)
+        beats.begin(taught.store, {"c:0": 1})
+        problem(served.get("/users?q=user-3"), 503)
+        taught.store.run("repaired", beats.hashes(taught.store.key), ["again"])
+        assert searched(served, "user-3")[0] == ["user-3"]
+
+
+def searched(served: Served, beginning: str, limit: int = 20) -> tuple[list[str], bool, bool]:
+    """Ids that were found, whether there may be more, and whether all users are listed."""
+    answer = served.get(f"/users?q={beginning}&limit={limit}")
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    return [user["user_id"] for user in found["users"]], found["more"], found["whole"]
 
 
 def sent(served: Served, user: str, **attributes: object) -> str:

@@ -15,7 +15,7 @@ from models.records.control import encode_control
 from service.local import embedded
 from streaming.kafka import EventProducer, ensure_topics
 from streaming.learner.restoring import Restorer
-from streaming.live import FactChange, Part, beats, stored_facts
+from streaming.live import FactChange, Part, beats, stored_facts, users
 from streaming.settings import Settings
 from streaming.store import Store
 from tests.conftest import eventually
@@ -73,6 +73,8 @@ def test_an_emptied_redis_is_filled_again_and_an_erased_user_stays_erased(
         histories_in.call("FLUSHALL")
         eventually(lambda: repaired(histories_in) and term.history("bob") == ["cup"])
         assert term.history("ann") == ["sofa"]
+        assert users.parse(histories_in.call(*users.request(histories_in.key, "", None, 9))) == ["ann", "bob"]
+        eventually(lambda: histories_in.call(*users.listed_request(histories_in.key)))
 
 
 def test_an_emptied_redis_gets_items_back_with_their_attributes_and_groups(

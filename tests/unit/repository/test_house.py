@@ -72,6 +72,7 @@ SHARED = {
     "send": "sending a file: the job and its command",
     "telemetry": "Prometheus metrics of a process",
     "tracing": "traces: what makes their spans, and their settings",
+    "users": "users who are known: their list in Redis, their route",
     "versions": "versions: in Redis, in a replay",
     "vocabulary": "the words of its room that users read",
     "witness": "a River model in the race: the model, and the learner's use of it",
