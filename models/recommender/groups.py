@@ -31,7 +31,8 @@ class Groups:
         """The groups that facts of items name."""
         made = cls()
         for item, known in facts:
-            made.put(item, getattr(known, "group_id", None))
+            if (group := getattr(known, "group_id", None)) is not None:  # hardly any has one, and a shop has many items
+                made.put(item, group)
         return made
 
     def __contains__(self, item_id: object) -> bool:
