@@ -9,6 +9,8 @@ CHART := $(VENV)/chart/.stamp
 RAY := $(VENV)/.ray
 ARGS ?=
 export NUMBA_CACHE_DIR ?= $(CURDIR)/$(VENV)/kernels
+# Tests start hundreds of processes: without bytecode each of them translates all our sources first.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint acceptance acceptance-full browser openapi chart mutants bench ci lock clean
