@@ -41,7 +41,7 @@ from models.merging.transport import Part
 from models.state import MODEL, Changes, Column, Schema, State, TableChanges
 from models.state.merges import Rule
 
-RULES: Final[frozenset[Rule]] = frozenset({"sum", "settling", "mean", "newton"})
+RULES: Final[frozenset[Rule]] = frozenset({"sum", "settling", "mean", "fading", "newton"})
 """Rules of columns of the model's own tables that excerpts can have; of other key spaces "decayed" and `LISTED`."""
 
 LISTS: Final = "clock.lists"
@@ -132,7 +132,9 @@ class Excerpts:
     def _merge_model(self, parts: Sequence[Tables]) -> dict[str, TableChanges]:
         """Merge the model's own columns into those that the last excerpts made."""
         tables = self._model.tables
-        names = {column.merge.by for own in self._own.values() for column in own if column.merge.rule == "mean"}
+        names = {
+            column.merge.by for own in self._own.values() for column in own if column.merge.rule in {"mean", "fading"}
+        }
         before = {name: _count(self._model, name) for name in names}
         taken = {name: np.array([_taken(part, name, before[name]) for part in parts]) for name in names}
         weights = tables["ranker"].columns["weight"][:FEATURES].astype(np.float64)

@@ -182,7 +182,7 @@ MODEL_TABLES = (
         "returns",
         "model",
         tuple(
-            Column(name, "f8", (size,), default=default, merge=fading("clock.lists", dim.RETURN_FADE))
+            Column(name, "f8", (size,), default=default, merge=often(fading("clock.lists", dim.RETURN_FADE)))
             for name, size, default in (
                 ("places", dim.RETURN_PLACES, 0.0),
                 ("own", 2, 0.0),

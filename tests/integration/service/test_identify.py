@@ -162,6 +162,7 @@ def test_both_ids_get_the_users_slate_and_history_and_asking_again_writes_nothin
             assert len(found[0]["history"]) == len(before["history"]) + 2
             slates = [served.items(f"/recommend/{each}?rotate=0.5&n=5") for each in ("v1", "user-2", into)]
             assert set(map(len, slates)) == {5}
+            served.stop_clock()
             plain = [served.items(f"/recommend/{each}?n=5") for each in ("v1", "user-2", into)]
             assert plain == [plain[0]] * 3
             assert say(served, anonymous_id="v1", user_id=into).json()["outcome"] == "joined"

@@ -139,6 +139,7 @@ def lines(served: Served, **body: Any) -> list[dict[str, Any]]:
 
 
 def test_a_batch_answers_each_user_as_alone_and_one_failure_is_its_line(served: Served, taught: Learner) -> None:
+    served.stop_clock()
     users = [f"user-{n}" for n in range(20)] * 3
     found = lines(served, user_ids=users, scenario="deals", n=6)
     assert [line["user_id"] for line in found] == users

@@ -173,4 +173,5 @@ def test_the_first_refusal_of_all_lowers_the_item_for_this_user_in_the_rankers_o
         refused = recommender.rank([item, "i1"], [NOW - 5, NOW - 9], [kind, 0], NOW, limit=1000, by="ranker")
         scores = dict(zip(refused.items, refused.scores, strict=True))
         assert scores[item] < without[item] - 1, item
-        assert all(scores[other] == without[other] for other in without if other != item)
+        # By how much counts move an own item depends on which others are own items.
+        assert all(scores[other] == without[other] for other in without if other not in {item, "i1"})
