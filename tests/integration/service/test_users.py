@@ -16,6 +16,7 @@ from streaming.live import Described, Identified, Upkeep, attributes, beats, era
 from streaming.settings.loading import Settings
 from tests.conftest import eventually
 from tests.integration.service.test_http import in_topic, problem
+from tests.integration.streaming.test_live_users import until_listed
 from tests.support.processes.serving import Learner, Served, changed, connected, keep, service
 
 AMONG = Experiment("among", "0f" * 8, (Arm("a", 0.5), Arm("b", 0.5)), start=1.0, segment="plan:pro")
@@ -135,7 +136,7 @@ def test_users_are_found_by_how_their_id_begins(settings: Settings, taught: Lear
     with service(settings) as served:
         listed = sorted(f"user-{number}" for number in range(18))
         assert searched(served, "user-") == (listed, False, False)
-        Upkeep(store).step()
+        until_listed(store, Upkeep(store))
         assert searched(served, "user-") == (listed, False, True)
         assert searched(served, "u", limit=2) == (["uma", "user-0"], True, True)
         assert searched(served, "user-1")[0] == [user for user in listed if user.startswith("user-1")]
@@ -147,7 +148,7 @@ def test_users_are_found_by_how_their_id_begins(settings: Settings, taught: Lear
 
 def test_a_search_passes_over_users_whose_history_has_ended(settings: Settings, taught: Learner) -> None:
     store = taught.store
-    Upkeep(store).step()
+    until_listed(store, Upkeep(store))
     store.call("UNLINK", *[store.key("h", f"user-{number}") for number in range(9)])
     store.call("ZADD", store.key("users"), *[part for number in range(100) for part in (0, f"zoe-{number:03}")])
     histories.write(store, {"zoe-100": [(0, 9_999, 10.0, 0, "tea")]}, "t")
