@@ -37,7 +37,7 @@ from numpy.typing import NDArray
 
 from benchmarks import processes, report, workload
 from benchmarks.endurance import audit
-from benchmarks.endurance.balancer import ROW
+from benchmarks.endurance.balancer import ROW, longest_wait
 from benchmarks.endurance.faults import FAULTS, FRESH_SECONDS, strike
 from benchmarks.endurance.redis_pair import WAYS
 from benchmarks.endurance.repairs import Repairs
@@ -63,8 +63,6 @@ ROOM: Final = 0.25
 """Share of the processors that the soak's own processes leave unused at the rate that counts as carried."""
 BEHIND_SECONDS: Final = 1.0
 """A feeder that is so far behind its schedule, or an answer that takes so long, means that the rate is not carried."""
-NEWEST: Final = 64
-"""Requests whose answers tell whether they are carried now: those of a third of a second."""
 WINDOW: Final = 20.0
 """Seconds before a fault, and after its end, whose latency is told."""
 COPIES_SECONDS: Final = 0.5
@@ -235,15 +233,9 @@ class Soak:
     def _carried(self) -> bool:
         """Whether nobody has fallen behind for `STEADY_SECONDS`."""
         behind = self.stage.fed(self._runs[-1]).get("behind_s", math.inf)
-        if not self._fresh() or max(behind, self._longest_wait()) > BEHIND_SECONDS:
+        if not self._fresh() or max(behind, longest_wait(self._rows)) > BEHIND_SECONDS:
             self._fell_behind = time.time()
         return time.time() - self._fell_behind >= STEADY_SECONDS
-
-    def _longest_wait(self) -> float:
-        """Seconds that the slowest of the newest answers took; infinite before there are any."""
-        size = self._rows.stat().st_size // ROW.itemsize if self._rows.exists() else 0
-        newest = np.fromfile(self._rows, ROW, offset=max(0, size - NEWEST) * ROW.itemsize) if size else np.empty(0, ROW)
-        return float(newest["seconds"].max(initial=0.0)) if len(newest) else math.inf
 
     def _used(self, since: float, until: float) -> float:
         """Share of the processors that the soak's own processes use."""
@@ -259,7 +251,7 @@ class Soak:
         for service in self.stage.services:
             progress = self.stage.model(service).get("progress") or {}
             ages.append(f"{time.time() - progress.get('watermark', 0.0):.1f} s")
-        waited = f"answers take up to {self._longest_wait():.2f} s"
+        waited = f"answers take up to {longest_wait(self._rows):.2f} s"
         return f"models are {' and '.join(ages)} old; {waited}; feeder: {self.stage.fed(self._runs[-1])}"
 
     def play(self) -> None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import random
 import signal
 import sys
@@ -32,6 +33,9 @@ from benchmarks.load import Connection
 
 ROW = np.dtype([("due", "f8"), ("seconds", "f8"), ("status", "i4"), ("tries", "i4")])
 """Scheduled moment (epoch seconds), seconds from there to the answer, status of the last try (0: none), tries made."""
+
+NEWEST = 64
+"""Requests whose answers tell how long one waits now: those of a third of a second at 200 a second."""
 
 TRY_SECONDS = 3.0
 CONNECTIONS = 64  # to one service: what waits for one of them waits as it would in a balancer
@@ -171,6 +175,13 @@ class Balancer:
         rows, self._rows = self._rows, []
         self._file.write(np.array(rows, ROW).tobytes())
         self._file.flush()
+
+
+def longest_wait(rows: Path) -> float:
+    """Seconds that the slowest of the newest answers took, from the file of rows; infinite before there are any."""
+    size = rows.stat().st_size // ROW.itemsize if rows.exists() else 0
+    newest = np.fromfile(rows, ROW, offset=max(0, size - NEWEST) * ROW.itemsize) if size else np.empty(0, ROW)
+    return float(newest["seconds"].max(initial=0.0)) if len(newest) else math.inf
 
 
 async def main(task: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -10,12 +10,28 @@ import numpy as np
 from models import dimensions as dim
 from models.arrays import Array
 from models.kernels.merging.vector_steps import LEAST
+from models.merging.renumbering import Tables
 from models.merging.touched import Shared
-from models.state import Column
+from models.state import Column, State, TableChanges
 from models.state.merges import Rule
 
 Steps = Callable[[str], tuple[float, Array]]
 """Given "table.column" of a count of steps: how many there were before, and (parts,) how many each part took."""
+
+
+def counted_steps(state: State, parts: Sequence[Tables], names: Iterable[str]) -> dict[str, tuple[int, Array]]:
+    """What `Steps` gives, by name, of counts in the first row of a table: of the state, and of the parts of a merge."""
+    found = {}
+    for name in names:
+        table, column = name.split(".")
+        before = int(state.tables[table].columns[column][0])
+        first = [part[table].columns[column][0] if _has_first(part[table]) else before for part in parts]
+        found[name] = before, np.array([int(value) - before for value in first])
+    return found
+
+
+def _has_first(changes: TableChanges) -> bool:
+    return len(changes.rows) > 0 and int(changes.rows[0]) == 0
 
 
 def decayed(shared: Shared, column: Column, _steps: Steps) -> Array:
@@ -186,4 +202,4 @@ def _as(like: Array, values: Array) -> Array:
     return np.asarray(values, like.dtype)
 
 
-__all__ = ["Steps", "halved", "merged"]
+__all__ = ["Steps", "counted_steps", "halved", "merged"]

@@ -34,7 +34,7 @@ import numpy as np
 from models.arrays import Array
 from models.features import FEATURES
 from models.merging import compiled_rules, rankers
-from models.merging.column_rules import Steps, merged
+from models.merging.column_rules import Steps, counted_steps, merged
 from models.merging.renumbering import Tables
 from models.merging.touched import AllParts, all_parts, split
 from models.merging.transport import Part
@@ -135,8 +135,7 @@ class Excerpts:
         names = {
             column.merge.by for own in self._own.values() for column in own if column.merge.rule in {"mean", "fading"}
         }
-        before = {name: _count(self._model, name) for name in names}
-        taken = {name: np.array([_taken(part, name, before[name]) for part in parts]) for name in names}
+        steps = counted_steps(self._model, parts, names)
         weights = tables["ranker"].columns["weight"][:FEATURES].astype(np.float64)
         inverse = tables["curvature"].columns["inverse"].copy()
         found = {}
@@ -145,8 +144,8 @@ class Excerpts:
             if len(changes.rows):
                 rows = np.unique(changes.rows)
                 found[name] = TableChanges(rows, {})
-                _merge_rows(own, tables[name].columns, changes, lambda by: (before[by], taken[by]))
-        rankers.newton(self._model, parts, weights, inverse, taken[LISTS])
+                _merge_rows(own, tables[name].columns, changes, steps.__getitem__)
+        rankers.newton(self._model, parts, weights, inverse, steps[LISTS][1])
         return {name: TableChanges(each.rows, tables[name].read(each.rows)) for name, each in found.items()}
 
     def _merge_counts(self, name: str, columns: Sequence[Column], changes: Sequence[TableChanges]) -> TableChanges:
@@ -262,18 +261,6 @@ def _joined(held: TableChanges, more: TableChanges) -> TableChanges:
     order = np.argsort(rows, kind="stable")
     columns = {name: np.concatenate([held.columns[name][kept], values])[order] for name, values in more.columns.items()}
     return TableChanges(rows[order], columns)
-
-
-def _count(state: State, name: str) -> int:
-    table, column = name.split(".")
-    return int(state.tables[table].columns[column][0])
-
-
-def _taken(part: Tables, name: str, before: int) -> int:
-    """Steps that a part took, by a count of them."""
-    table, column = name.split(".")
-    changes = part[table]
-    return int(changes.columns[column][0]) - before if len(changes.rows) else 0
 
 
 def _no_steps(name: str) -> tuple[float, Array]:

@@ -24,10 +24,10 @@ from models.arrays import Array
 from models.features import FEATURES
 from models.kernels.core.marks import mark_all
 from models.merging import compiled_rules, memories, moved_users, pairs, ranked_lists, rankers, sightings
-from models.merging.column_rules import halved, merged
+from models.merging.column_rules import counted_steps, halved, merged
 from models.merging.excerpts import Excerpts
 from models.merging.memories import Halvings, counted
-from models.merging.renumbering import Tables, renumbered
+from models.merging.renumbering import renumbered
 from models.merging.touched import AllParts, Shared, all_parts, split
 from models.merging.transport import Part
 from models.state import Column, State
@@ -100,10 +100,9 @@ class _Merge:
         if excerpts is not None:
             self._alone = self._alone and excerpts.only(parts[0].shard)
             parts = excerpts.finish(parts)
-        self._before = {name: int(_column(state, name)[0]) for name in COUNTS}
         self._parts = renumbered(state, parts)
         self._touched = {name: self._joined(name) for name in state.tables}
-        self._taken = {name: np.array([self._grown(part, name) for part in self._parts]) for name in COUNTS}
+        self._steps = counted_steps(state, self._parts, COUNTS)
         self._chosen = int(_column(state, "chosen.contender")[0])
         self._weights = _column(state, "ranker.weight")[:FEATURES].astype(np.float64)
         self._inverse = _column(state, "curvature.inverse").copy()
@@ -117,27 +116,17 @@ class _Merge:
         columns = self._state.tables[name].table.columns
         return all_parts(changes, [column.name for column in columns if column.merge.rule not in APART - TOGETHER])
 
-    def _grown(self, part: Tables, name: str) -> int:
-        table, column = name.split(".")
-        changes = part[table]
-        if not len(changes.rows) or changes.rows[0] != 0:
-            return 0
-        return int(changes.columns[column][0]) - self._before[name]
-
     def run(self) -> Merged:
         """Run steps 3 to 5."""
         for name in self._state.tables:
             self._merge_columns(name)
-        applied = self._before["clock.applied"] + sum(self._events.values())
+        applied = self._steps["clock.applied"][0] + sum(self._events.values())
         _column(self._state, "clock.applied")[0] = applied
         moved = self._merge_apart()
         for name, changes in self._touched.items():
             if changes is not None:
                 mark_all(self._state.tables[name].marks.array, changes.rows)
         return Merged(self._events, moved)
-
-    def _steps(self, name: str) -> tuple[int, Array]:
-        return self._before[name], self._taken[name]
 
     def _merge_columns(self, name: str) -> None:
         data, changes = self._state.tables[name], self._touched[name]
@@ -167,7 +156,7 @@ class _Merge:
         found: dict[str, Array] = {}
         for column in own.values():
             if column.merge.rule != "halved":
-                found[column.name] = merged(shared, column, self._steps)
+                found[column.name] = merged(shared, column, self._steps.__getitem__)
         together = [column.name for column in own.values() if column.merge.rule == "halved"]
         return found | (halved(shared, together, dim.SIGNALS) if together else {})
 
@@ -187,9 +176,9 @@ class _Merge:
             elif first.rule == "top":
                 ranked_lists.take_top(state, name, parts[0])
         ranked_lists.take_untouched(state, parts)
-        ranked_lists.write_recent(state, parts, *self._steps("progress.recent"))
-        sightings.merge(state, parts, *self._steps("progress.deferred"))
-        rankers.newton(state, parts, self._weights, self._inverse, self._taken["clock.lists"])
+        ranked_lists.write_recent(state, parts, *self._steps["progress.recent"])
+        sightings.merge(state, parts, *self._steps["progress.deferred"])
+        rankers.newton(state, parts, self._weights, self._inverse, self._steps["clock.lists"][1])
         if len(parts) == 1:
             ranked_lists.take_pool(state, parts[0])
             rankers.follow(state, parts[0])

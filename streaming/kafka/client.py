@@ -221,12 +221,12 @@ def _use(setting: str, path: str, use: Callable[[], object]) -> None:
 
 
 def _untrusted(error: ssl.SSLError, servers: str) -> KafkaTrouble:
-    if isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in OUT_OF_DATE:
-        return Untrusted(
-            f"the certificate of Kafka at {servers} is not valid now ({error.verify_message}): renew it at the broker, "
-            "and look at the clock of this machine"
-        )
     if isinstance(error, ssl.SSLCertVerificationError):
+        if error.verify_code in OUT_OF_DATE:
+            return Untrusted(
+                f"the certificate of Kafka at {servers} is not valid now ({error.verify_message}): renew it at the "
+                "broker, and look at the clock of this machine"
+            )
         return Untrusted(
             f"the certificate of Kafka at {servers} is not trusted ({error.verify_message}): set kafka.cafile to the "
             "authority that signed it, and call the broker by a name that is in it"

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, TypeAlias
 import msgspec
 
 from streaming.live.beats import checked
-from streaming.store import Argument, Keyspace, Store
+from streaming.store import Argument, Commands, Keyspace, Store
 
 CAP: Final = 128
 """Newest entries kept of a user; the recommender uses fewer."""
@@ -132,12 +132,23 @@ def users_of(store: Store) -> Iterator[str]:
     Raises:
         StoreUnavailable: Redis does not answer.
     """
-    cursor, beginning = b"0", store.key("h", "")
+    cursor = 0
     while True:
-        cursor, keys = store.call("SCAN", cursor, "MATCH", f"{beginning}*", "COUNT", LOOKED_AT)
-        yield from (key.decode().removeprefix(beginning) for key in keys)
-        if int(cursor) == 0:
+        cursor, users = some_users(store, cursor, LOOKED_AT)
+        yield from users
+        if cursor == 0:
             return
+
+
+def some_users(store: Commands, cursor: int, looked_at: int) -> tuple[int, list[str]]:
+    """One step of `users_of`: the next cursor, 0 after the last step, and the ids among some `looked_at` keys.
+
+    Raises:
+        StoreUnavailable: Redis does not answer.
+    """
+    beginning = store.key("h", "")
+    after, keys = store.call("SCAN", cursor, "MATCH", f"{beginning}*", "COUNT", looked_at)
+    return int(after), [key.decode().removeprefix(beginning) for key in keys]
 
 
 def request(key: Keyspace, user_id: str, cap: int = CAP) -> tuple[str, str, int, int]:

@@ -105,9 +105,7 @@ class Upkeep:
 
 
 def _with_history(store: Commands, cursor: int) -> tuple[int, list[str]]:
-    beginning = store.key("h", "")
-    after, keys = store.call("SCAN", cursor, "MATCH", f"{beginning}*", "COUNT", KEYS_LOOKED_AT)
-    return int(after), [key.decode().removeprefix(beginning) for key in keys]
+    return histories.some_users(store, cursor, KEYS_LOOKED_AT)
 
 
 def _with_attributes(store: Commands, cursor: int) -> tuple[int, list[str]]:

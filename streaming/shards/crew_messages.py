@@ -17,6 +17,11 @@ Rows = dict[str, Array]
 """Named arrays of one part or one merge; a transport carries them as they are."""
 
 
+def bytes_of(rows: Rows) -> int:
+    """Bytes of all arrays together."""
+    return sum(array.nbytes for array in rows.values())
+
+
 class Person(msgspec.Struct, metaclass=Prepared, frozen=True, array_like=True):
     """An order about a person that every shard must know of: `users` were erased at `at`, or two ids are one user's.
 

@@ -16,7 +16,7 @@ from models.merging import Part as StatePart
 from models.snapshot import Manifest
 from streaming.learning import Model
 from streaming.shards.crew import Crew, ShardLost
-from streaming.shards.crew_messages import Ask, Began, Begin, Report, Rows, Told, packed, read, write
+from streaming.shards.crew_messages import Ask, Began, Begin, Report, Rows, Told, bytes_of, packed, read, write
 from streaming.shards.ownership import owner
 
 log = logging.getLogger(__name__)
@@ -114,6 +114,7 @@ class Rounds:
     _version_merge: int = 0
     _cuts: deque[tuple[int, Progress]] = field(default_factory=deque)
     _told: list[StatePart] = field(default_factory=list)
+    _told_bytes: int = 0
     _events: int = 0
 
     def __post_init__(self) -> None:
@@ -165,7 +166,7 @@ class Rounds:
         asked = [shard for shard, seat in enumerate(self._seats) if seat.doing == "ready"]
         pieces, piece = self._pieces(), 1
         self.excerpts = Excerpts(self.model.state) if pieces > 1 else None
-        self._told.clear()
+        self._forget_told()
         for shard in asked:
             self._ask(shard, len(asked), pieces)
         parts: dict[int, Part] = {}
@@ -258,9 +259,8 @@ class Rounds:
         assert excerpts is not None, "only a round of several pieces has excerpts"
         rows = to_arrays(excerpts.merge(self._told))
         shared = self.crew.share(rows)
-        up = sum(_bytes(to_arrays(part.changes)) for part in self._told)
-        self._told.clear()
-        self.told(self.clock() - started, up, _bytes(rows))
+        self.told(self.clock() - started, self._told_bytes, bytes_of(rows))
+        self._forget_told()
         ask = write(self._piece(len(told), pieces, [], last=last))
         for shard in told:
             seat = self._seats[shard]
@@ -269,6 +269,10 @@ class Rounds:
                 seat.call = self.crew.go_on(shard, ask, shared)
             except ShardLost as lost:
                 self._lose(shard, "lost", str(lost))
+
+    def _forget_told(self) -> None:
+        self._told.clear()
+        self._told_bytes = 0
 
     def _piece(self, among: int, pieces: int, told: list[Told], *, last: bool) -> Ask:
         events = max(1, self.events // among // pieces)
@@ -290,6 +294,7 @@ class Rounds:
         if report.excerpt:
             seat.call, seat.doing = None, "told"
             self._told.append(StatePart(shard, self.shards, from_arrays(rows)))
+            self._told_bytes += bytes_of(rows)
             return
         if report.trouble or not report.settled:
             if report.trouble:
@@ -313,10 +318,6 @@ class Rounds:
             log.warning("shard %d is left out of the merge and started again (%s): %s", shard, why, text)
             seat.missing_since = self.clock()
             self.missing(shard, why)
-
-
-def _bytes(rows: Rows) -> int:
-    return sum(array.nbytes for array in rows.values())
 
 
 def _differs(began: dict[str, dict[int, int]], known: dict[str, dict[int, int]]) -> bool:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from streaming.kafka import UNREADABLE
+from streaming.shards.crew_messages import bytes_of
 from streaming.shards.round import Missing, Part
 from streaming.telemetry import LearnerTelemetry
 
@@ -52,7 +53,7 @@ class ShardMetrics:
     def reported(self, part: Part) -> None:
         """Note what a shard handed in."""
         label, report, telemetry = str(part.shard), part.report, self._telemetry
-        telemetry.merge_bytes.labels("up").inc(sum(array.nbytes for array in part.rows.values()))
+        telemetry.merge_bytes.labels("up").inc(bytes_of(part.rows))
         telemetry.merge_phase.labels("take").observe(report.taking)
         telemetry.merge_phase.labels("apply").observe(report.applying)
         events = report.progress.outcomes.get("learnt", 0)

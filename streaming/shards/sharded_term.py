@@ -31,7 +31,7 @@ from streaming.learner.parts import Parts
 from streaming.learner.term import AdoptionDue, LeaseLost, TermOver, TermVoid
 from streaming.learning import Model, advance, learn_batch
 from streaming.shards.crew import Crew
-from streaming.shards.crew_messages import Fact, Person, Told, unpacked
+from streaming.shards.crew_messages import Fact, Person, Told, bytes_of, unpacked
 from streaming.shards.order_poller import OrderPoller
 from streaming.shards.round import Part, Rounds
 from streaming.shards.seen import seen
@@ -264,7 +264,7 @@ class ShardedTerm(Term):
         rows = to_arrays(changes)
         self._rounds.merged(rows, told)
         self._metrics.phase("hand_back", self._parts.monotonic() - started)
-        self._metrics.sent(sum(array.nbytes for array in rows.values()))
+        self._metrics.sent(bytes_of(rows))
         return changes
 
 

@@ -1,4 +1,4 @@
-"""Scores in, their softmax or the log of its denominator out."""
+"""Scores in; their softmax, the log of its denominator, or the chance of a single one out."""
 
 import math
 
@@ -23,6 +23,16 @@ def softmax(scores, count, out):
     for at in range(count):
         out[at] /= total
     return math.isfinite(total)
+
+
+@kernel
+def sigmoid(score):
+    """1 / (1 + exp(-score)), for any score."""
+    # The exponential of a positive number could overflow; that of a negative one only underflows to zero.
+    if score >= 0:
+        return 1.0 / (1.0 + math.exp(-score))
+    grown = math.exp(score)
+    return grown / (1.0 + grown)
 
 
 @kernel

@@ -29,6 +29,7 @@ from models.dimensions import (
 )
 from models.kernels.core.compile import kernel
 from models.kernels.core.marks import mark
+from models.kernels.core.softmax import sigmoid
 
 WHETHER, WHICH = 0, 1  # the two questions
 _SINGLE = 16  # places that are counted one by one; behind them those up to 32, to 64 and to 128 together
@@ -50,12 +51,6 @@ def expected(places, place):
     """How often a target stood at `place` of a user's own items: what was counted, and 1 / place as a prior."""
     at, size = bucket(place)
     return places[at] / size + RETURN_PRIOR / place
-
-
-@kernel
-def sigmoid(x):
-    """1 / (1 + exp(-x)), for any x."""
-    return 1.0 / (1.0 + math.exp(-x)) if x >= 0 else math.exp(x) / (1.0 + math.exp(x))
 
 
 @kernel

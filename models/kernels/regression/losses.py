@@ -4,9 +4,8 @@ Squared: (p - y)^2, slope 2 (p - y), River's convention. Logistic: log(1 + exp(-
 -y / (1 + exp(p y)); its prediction is the probability 1 / (1 + exp(-p)).
 """
 
-import math
-
 from models.kernels.core.compile import kernel
+from models.kernels.core.softmax import sigmoid
 
 SQUARED, LOGISTIC = 0, 1
 
@@ -17,22 +16,13 @@ def slope_at(loss, score, target):
     if loss == SQUARED:
         return 2.0 * (score - target)
     sign = 1.0 if target > 0 else -1.0
-    return -sign * _share(-sign * score)
+    return -sign * sigmoid(-sign * score)
 
 
 @kernel
 def prediction(loss, score):
     """The prediction of a raw score: itself, or a probability."""
-    return score if loss == SQUARED else _share(score)
-
-
-@kernel
-def _share(score):
-    # The exponential of a positive number could overflow; that of a negative one only underflows to zero.
-    if score >= 0:
-        return 1.0 / (1.0 + math.exp(-score))
-    grown = math.exp(score)
-    return grown / (1.0 + grown)
+    return score if loss == SQUARED else sigmoid(score)
 
 
 @kernel
