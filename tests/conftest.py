@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from _pytest.doctest import DoctestModule
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
@@ -32,6 +33,19 @@ hypothesis_settings.load_profile("sluicegate")
 def pytest_configure(config: pytest.Config) -> None:
     """Let kafka-python be imported where warnings are errors: Python 3.11 and 3.12 warn of a function it reads with."""
     config.addinivalue_line("filterwarnings", r"ignore:(read|open)_text is deprecated:DeprecationWarning")
+    config.pluginmanager.register(_Examples())
+
+
+class _Examples:
+    """A plugin, because the hooks of this file are not asked about the packages."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collect_file(self, file_path: Path) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+        """Look for examples only where there are some: pytest imports each module, and walks through all it holds."""
+        found = yield
+        if file_path.suffix != ".py" or b">>>" in file_path.read_bytes():
+            return found
+        return [each for each in found if not isinstance(each, DoctestModule)]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -68,7 +68,7 @@ def examine_store(settings: Settings, now: float) -> tuple[list[Finding], Newest
     newest = None
     if look.manifest is not None:
         newest = Newest(look.manifest.progress, now + look.skew - look.manifest.created_at, look.holder)
-    return list(_findings(look, newest)), newest
+    return list(_findings(look, newest, settings.learner.history_bytes)), newest
 
 
 def _look(store: Store, now: float) -> Look:
@@ -104,11 +104,11 @@ def _word(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def _findings(look: Look, newest: Newest | None) -> Iterator[Finding]:
+def _findings(look: Look, newest: Newest | None, history: int) -> Iterator[Finding]:
     yield _server(look.info)
     yield _persistence(look)
     yield _eviction(look.info)
-    yield _memory(look)
+    yield _memory(look, history)
     yield _clock(look.skew)
     yield _versions(look, newest)
 
@@ -156,7 +156,8 @@ def _eviction(info: Mapping[str, Any]) -> Finding:
     return Finding("redis.eviction", "failure" if limited else "warning", text, mend)
 
 
-def _memory(look: Look) -> Finding:
+def _memory(look: Look, history: int) -> Finding:
+    """`history`: bytes of earlier versions that the learner may keep, `learner.history_bytes`."""
     check, used, ceiling = "redis.memory", int(look.info["used_memory"]), int(look.info.get("maxmemory") or 0)
     ours = f"{bytes_text(look.size)} of it versions"
     if not ceiling:
@@ -165,7 +166,13 @@ def _memory(look: Look) -> Finding:
     mend = "raise maxmemory, or move other data to another Redis"
     if used > FULL * ceiling:
         return Finding(check, "failure", f"{text}: the next versions are refused", mend)
-    return Finding(check, "warning", text, mend) if used > NEARLY_FULL * ceiling else Finding(check, "ok", text)
+    if used > NEARLY_FULL * ceiling:
+        return Finding(check, "warning", text, mend)
+    later = used + max(0, history - look.size)
+    if later > FULL * ceiling:
+        text += f"; with the {bytes_text(history)} of versions that learner.history_bytes allows, {bytes_text(later)}"
+        return Finding(check, "warning", text, "raise maxmemory, or lower learner.history_bytes")
+    return Finding(check, "ok", text)
 
 
 def _clock(skew: float) -> Finding:

@@ -33,6 +33,7 @@ from streaming.checkpoint.writer import (
     with_erasures,
 )
 from streaming.store import Fenced, Lease, MissingChunk, Stale, Store, StoreUnavailable, WrongParent
+from streaming.versions import HISTORY_BYTES
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class Checkpointer:
         schema: Schema of the state.
         start: The version that the state was loaded from; None for a new state, whose first version is a base.
         base_interval: Seconds between two bases, at most.
+        history_bytes: Bytes of earlier versions that are kept.
         on_committed: Called with each committed version, on the uploading thread.
         hooks: Observes phases, versions and failures.
         failpoint: Called with the name of each step, for crash tests.
@@ -81,6 +83,7 @@ class Checkpointer:
         *,
         start: Manifest | None = None,
         base_interval: float = 600.0,
+        history_bytes: int = HISTORY_BYTES,
         on_committed: Callable[[Manifest], None] = lambda _: None,
         hooks: Hooks | None = None,
         failpoint: Callable[[str], None] = lambda _: None,
@@ -95,7 +98,7 @@ class Checkpointer:
         self._look_at_stop = asking(stopped, "the process is to end")
         self.last: Manifest | None = None
         self.fenced = False
-        self._writer = VersionWriter(store, lease, schema, self._hooks, failpoint, clock)
+        self._writer = VersionWriter(store, lease, schema, self._hooks, failpoint, clock, history_bytes)
         self._index = VersionIndex(store, self._writer, self._failed)
         head = store.head()
         self._seq = max([head.seq if head else 0, *(manifest.seq for manifest in self._index.versions.values())])

@@ -28,7 +28,7 @@ from models.ledger import Admission, Erasures, Join, Progress, Receipt
 from models.snapshot import Chunk, Manifest, describe, encode, seal
 from models.state import MODEL, Changes, Schema, State
 from streaming.store import Lease, Store
-from streaming.versions import BESIDE, unneeded
+from streaming.versions import BESIDE, HISTORY_BYTES, unneeded
 
 FAILPOINTS: Final = tuple(f"commit.{step}" for step in range(1, 11))
 """Every point at which an acceptance test kills the learner."""
@@ -116,6 +116,7 @@ class VersionWriter:
         hooks: Observes phases and versions.
         failpoint: Called with the name of each step.
         clock: Monotonic seconds.
+        history_bytes: Bytes of history to keep, `unneeded` says of what.
     """
 
     def __init__(
@@ -126,9 +127,11 @@ class VersionWriter:
         hooks: Hooks,
         failpoint: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
+        history_bytes: int = HISTORY_BYTES,
     ) -> None:
         self._store, self._lease, self._schema = store, lease, schema
         self._hooks, self._failpoint, self._clock = hooks, failpoint, clock
+        self._history_bytes = history_bytes
 
     def prepare(self, cut: Cut) -> EncodedCut:
         """Step 1. Raises NotFinite for a state with a NaN or an infinity, which is never written."""
@@ -184,7 +187,8 @@ class VersionWriter:
         self._failpoint("commit.9")
         pointers = self._store.pointers()
         gone: list[str] = []
-        doomed = unneeded(versions, {pointer.id for pointer in pointers.values()})
+        named = {pointer.id for pointer in pointers.values()}
+        doomed = unneeded(versions, named, history_bytes=self._history_bytes)
         for start in range(0, len(doomed), COLLECT_TOGETHER):
             some = doomed[start : start + COLLECT_TOGETHER]
             if not self._store.forget({id_: len(versions[id_].chunks) for id_ in some}, pointers, self._lease):

@@ -162,7 +162,10 @@ def run(
         enlist_categories(model.state, knowledge.ids)
         if leadership is None:
             return outcome, ""
-        checkpointer = stack.enter_context(contextlib.closing(Checkpointer(store, leadership.lease, SCHEMA)))
+        history = settings.learner.history_bytes
+        checkpointer = stack.enter_context(
+            contextlib.closing(Checkpointer(store, leadership.lease, SCHEMA, history_bytes=history))
+        )
         return outcome, _write(checkpointer, model, outcome, loaded.manifest.receipts if loaded else ())
 
 

@@ -195,6 +195,7 @@ class Assembly:
             SCHEMA,
             start=start.extends,
             base_interval=self.settings.learner.base_interval,
+            history_bytes=self.settings.learner.history_bytes,
             on_committed=committed,
             hooks=VersionMetrics(self.telemetry),
             failpoint=failpoint(self.settings.failpoint),

@@ -27,6 +27,12 @@ class LearnerSettings(Section):
     base_interval: Seconds = Field(
         default=600.0, description="Seconds after which a new base is written next to the chain."
     )
+    history_bytes: int = Field(
+        default=1 << 30,
+        ge=0,
+        description="Bytes of versions that Redis keeps to go back to, and as second copies where one is damaged. "
+        "What the pointers and the newest base need is kept beyond it; 0 keeps nothing else.",
+    )
     batch_size: int = Field(default=5_000, ge=1, le=100_000, description="Records of one poll, at most.")
     evidence_share: float = Field(
         default=0.2,

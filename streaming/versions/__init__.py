@@ -3,10 +3,11 @@
 from streaming.versions.adoption import PART, Adoption, AdoptionWatch, ask, asked, discard, due_model, fulfilled
 from streaming.versions.delta_cache import DeltaCache
 from streaming.versions.loading import Loaded, NeedsBase, NoSoundVersion, advance, lineage, load, recent
-from streaming.versions.retention import BESIDE, bytes_since_base, unneeded
+from streaming.versions.retention import BESIDE, HISTORY_BYTES, bytes_since_base, unneeded
 
 __all__ = [
     "BESIDE",
+    "HISTORY_BYTES",
     "PART",
     "Adoption",
     "AdoptionWatch",

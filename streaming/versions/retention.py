@@ -11,7 +11,7 @@ BASES_KEPT: Final = 5
 """Newest bases whose versions are kept for rollback and as second copies when one is damaged."""
 
 HISTORY_BYTES: Final = 1 << 30
-"""Bytes that history may take, 1 GiB; versions that the pointers and the newest base need are kept beyond it."""
+"""Bytes that history may take unless `learner.history_bytes` says otherwise, 1 GiB."""
 
 BESIDE: Final = ".base"
 """Appended to the id of a version, this names the base that holds the same state."""

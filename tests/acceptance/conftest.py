@@ -60,7 +60,7 @@ def pytest_report_header() -> str:
 
 @pytest.fixture(scope="session")
 def _kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKafka]:
-    with ApacheKafka(tmp_path_factory.mktemp("kafka"), heap="512m") as kafka:
+    with ApacheKafka(tmp_path_factory.mktemp("kafka"), heap="512m", brief=True) as kafka:
         yield kafka
 
 

@@ -249,6 +249,13 @@ WITNESSES: dict[str, dict[str, Any]] = {
 NAMES = (*REGRESSORS, *CONTENDERS, *WITNESSES)
 
 
+def kind_of(name: str) -> type[Subject]:
+    """The class of a subject, which says what it cannot do. Nothing is made, and River is not loaded."""
+    if name == OfListwise.name:
+        return OfListwise
+    return OfRegressor if name in REGRESSORS else OfWitness if name in WITNESSES else OfRecommender
+
+
 def made(name: str, *, max_features: int = 5000) -> Subject:
     """Make a new subject; equal calls give equal ones."""
     if name == "ListwiseRanker":

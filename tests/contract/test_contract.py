@@ -21,7 +21,7 @@ from models.estimators.feature_table import FeatureTable
 from models.recommender.prequential import CONTENDERS
 from models.referee.witness import DEFAULT_WITNESSES
 from tests.contract import subjects
-from tests.contract.subjects import NAMES, NOW, Subject, examples, made
+from tests.contract.subjects import NAMES, NOW, Subject, examples, kind_of, made
 
 ITEMS = [f"item{at}" for at in range(30)]
 ASKED: set[tuple[str, str]] = set()
@@ -96,7 +96,7 @@ CHECKS = {
 
 def applies(name: str, check: str) -> bool:
     """Checks that do not apply are marked by the flags in tests/contract/subjects.py, with the reason."""
-    subject = made(name)
+    subject = kind_of(name)
     return {
         predicting_changes_nothing_and_allocates_no_row.__name__: subject.predicts,
         one_by_one_gives_the_bytes_of_a_batch.__name__: subject.batches,

@@ -120,7 +120,8 @@ def test_wrong_settings_end_it_with_code_2_and_the_nearest_right_name(monkeypatc
         ([("maxmemory-policy", "allkeys-lru")], "redis.eviction", "warning", "noeviction"),
         ([("maxmemory-policy", "allkeys-lru"), ("maxmemory", "1gb")], "redis.eviction", "failure", "noeviction"),
         ([("maxmemory", "1gb")], "redis.eviction", "ok", ""),
-        ([("maxmemory", "1gb")], "redis.memory", "ok", ""),
+        ([("maxmemory", "2gb")], "redis.memory", "ok", ""),
+        ([("maxmemory", "1gb")], "redis.memory", "warning", "lower learner.history_bytes"),
         ([("maxmemory", "1mb")], "redis.memory", "failure", "raise maxmemory"),
     ],
 )

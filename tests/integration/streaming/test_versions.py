@@ -370,6 +370,20 @@ def test_collection_keeps_what_pointers_need_and_bounds_the_rest(store, open_che
     assert {key.decode().rsplit(":", 2)[1] for key in left} == known
 
 
+@pytest.mark.parametrize(("history_bytes", "bases"), [(0, 1), (1 << 30, 4)])
+def test_history_takes_no_more_bytes_than_it_may(store, open_checkpointer, history_bytes, bases):
+    learner, checkpointer, ids, _ = chain(open_checkpointer, 3, history_bytes=history_bytes)
+    for _ in range(3):
+        newest = base_beside(checkpointer, learner, store)
+        cut(checkpointer, learner.learn(learner.next + 5), force=True)
+    checkpointer._index.collect()
+    assert len(store.bases()) == bases
+    known = {pointer.id for pointer in store.versions()}
+    assert (ids[0] in known) == (history_bytes > 0)
+    assert newest in known
+    assert load(store).state.digest() == learner.state.digest()
+
+
 def test_the_deltas_between_served_and_head_stay_within_history(store, open_checkpointer):
     learner, checkpointer, ids, _ = chain(open_checkpointer, 3)
     store.decide(0, b"", b"", ids[1])

@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
-import yaml
 from prometheus_client import CollectorRegistry
 from pydantic import BaseModel, SecretStr
 
@@ -30,6 +29,7 @@ from streaming.settings.scenarios import ScenarioSettings
 from streaming.telemetry import LearnerTelemetry
 from tests.support.documents import catalogues, client_types, exports, figures
 from tests.support.documents.meanings import BAD, RANGES
+from tests.support.documents.yaml_files import read_yaml
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -46,6 +46,7 @@ REASONS = {
     "learner.lease_ttl": "Longer than a stop-the-world pause, short enough that a standby is there within seconds.",
     "learner.version_interval": "A second of learning is repeated after a crash, and freshness stays below three.",
     "learner.base_interval": "Bounds the deltas that a restart has to apply.",
+    "learner.history_bytes": "How far back to go, for room in Redis; `doctor` compares it with `maxmemory`.",
     "learner.batch_size": "One second at 2,000 events/s; larger batches delay histories, smaller ones cost calls.",
     "learner.evidence_share": "With the rest of its bookkeeping a quarter of the learner's time.",
     "learner.evidence_bytes": "Two versions of the served tables of two million items.",
@@ -252,9 +253,7 @@ def unit(name: str) -> str:
 
 
 RULES: list[dict[str, Any]] = [
-    rule
-    for group in yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"]
-    for rule in group["rules"]
+    rule for group in read_yaml(ROOT / "deploy/prometheus/alerts.yml")["groups"] for rule in group["rules"]
 ]
 RECORDED = {rule["record"]: rule["expr"] for rule in RULES if "record" in rule}
 

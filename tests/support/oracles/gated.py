@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from models.state.schema import SCHEMA
 from models.state.state import State
+from streaming.versions import DeltaCache, NeedsBase, advance, load
 from tests.support.oracles.probe import ASKED, Probe
 from tests.support.processes.harness import Installation
 from tests.support.processes.roles import Process
@@ -176,12 +178,41 @@ class Look(NamedTuple):
     head: float
 
 
+class Followed:
+    """The served tables of a pointer, kept up to date as a service does: by deltas, from a base where those break off.
+
+    To load each version from its base, which is ever further back, took as long as the learner takes to write it.
+    """
+
+    def __init__(self, ours: Installation, recent: DeltaCache) -> None:
+        self._store, self._recent = ours.store, recent
+        self._state: State | None = None
+        self._version = ""
+
+    def at(self, version: str) -> State:
+        """Returns the tables of a version. They are valid until the next call."""
+        if self._state is not None:
+            try:
+                advance(self._store, self._state, self._version, version, served_only=True, recent=self._recent)
+            except NeedsBase:  # a rollback: the version is older than what is held
+                self._state = None
+        if self._state is None:
+            loaded = load(self._store, version, SCHEMA, served_only=True)
+            assert loaded is not None, "there is no version"
+            self._state = loaded.state
+            version = loaded.manifest.id  # another one where this one was damaged
+        self._version = version
+        return self._state
+
+
 class Watch(threading.Thread):
     """Measures the champion, and what a gate that always promotes would serve, on clean questions."""
 
     def __init__(self, ours: Installation, service: Process, probe: Probe) -> None:
         super().__init__(name="watch", daemon=True)
         self._ours, self._service, self._probe = ours, service, probe
+        recent = DeltaCache()
+        self._served, self._head = Followed(ours, recent), Followed(ours, recent)
         self._rates: dict[str, float] = {}
         self._enough = threading.Event()
         self.looks: list[Look] = []
@@ -190,12 +221,12 @@ class Watch(threading.Thread):
         """Runs the thread: a look every half second."""
         while not self._enough.wait(0.5):
             found = status(self._service)
-            served, head = self._rate(found["serving"]), self._rate(found["head"])
+            served, head = self._rate(self._served, found["serving"]), self._rate(self._head, found["head"])
             self.looks.append(Look(consumed(self._ours), served, head))
 
-    def _rate(self, version: str) -> float:
+    def _rate(self, followed: Followed, version: str) -> float:
         if version not in self._rates:
-            self._rates[version] = self._probe.hit_rate(self._ours.load(version).state)
+            self._rates[version] = self._probe.hit_rate(followed.at(version))
         return self._rates[version]
 
     def finish(self) -> list[Look]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import accumulate
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import xxhash
@@ -58,7 +60,12 @@ def record_hash(topic: str, partition: int, offset: int) -> int:
     >>> hex(record_hash("events", 0, 7))
     '0x53699341e4e70feb'
     """
-    return _mix(offset ^ _mix(partition ^ xxhash.xxh3_64_intdigest(topic.encode())))
+    return _mix(offset ^ _partition_hash(topic, partition))
+
+
+@cache
+def _partition_hash(topic: str, partition: int) -> int:
+    return _mix(partition ^ xxhash.xxh3_64_intdigest(topic.encode()))
 
 
 class Ledger:
@@ -158,17 +165,20 @@ class Ledger:
     def history(self, user: str, newest: int, below: Offsets | None = None) -> list[str]:
         """Returns the items of a user's newest learned actions, newest first, as the service must read them. For one
         partition."""
-        sent = sorted(self.records(below), key=lambda each: each.offset)
-        own = [
-            (event, outcome)
-            for each in sent
-            for event, outcome in each.events()
-            if event is not None and self.user_of(event["user_id"]) == user
-        ]
-        acted = [event for event, outcome in reversed(own) if outcome == LEARNT]
-        return [event["item_id"] for event in acted if event["event_type"] not in NO_ACTION and "item_id" in event][
-            :newest
-        ]
+        return self.histories([user], below)[user][:newest]
+
+    def histories(self, users: Collection[str], below: Offsets | None = None) -> dict[str, list[str]]:
+        """Returns for each of these users all that `history` does, in one pass over the records."""
+        found: dict[str, list[tuple[int, str]]] = {user: [] for user in users}
+        for each in self.records(below):
+            for event, outcome in each.events():
+                if event is None or outcome != LEARNT or event["event_type"] in NO_ACTION or "item_id" not in event:
+                    continue
+                acted = found.get(self.user_of(event["user_id"]))
+                if acted is not None:
+                    acted.append((each.offset, event["item_id"]))
+        # Sorted by the offset alone: events of one record keep their order in it.
+        return {user: [item for _, item in sorted(acted, key=itemgetter(0))][::-1] for user, acted in found.items()}
 
     def _learnt(self, below: Offsets | None) -> list[Mapping[str, Any]]:
         pairs = [pair for each in self.records(below) for pair in each.events()]

@@ -73,7 +73,7 @@ class SecuredKafka(ApacheKafka):
 
     def __init__(self, folder: Path, certificates: Certificates) -> None:
         self.secure_port = free_port()
-        super().__init__(folder, heap="512m", properties=_properties(self.secure_port, certificates))
+        super().__init__(folder, heap="512m", properties=_properties(self.secure_port, certificates), brief=True)
         here = self.port
         self._extra["listeners"] = self._extra["listeners"].format(here=here, controller=self.controller_port)
         self._extra["advertised.listeners"] = self._extra["advertised.listeners"].format(here=here)

@@ -19,15 +19,16 @@ from pydantic import BaseModel
 from deploy.chart import files
 from streaming.settings import Settings
 from streaming.settings.loading import load_settings
+from tests.support.documents.yaml_files import read_yaml
 from tests.unit.repository.test_deploy import DOCKERFILE, ROOT
 from tests.unit.repository.test_deploy_watching import series, used
 
 CHART = ROOT / "deploy/helm"
 TEMPLATES = {path.name: path.read_text() for path in CHART.glob("templates/**/*.*")}
 TEXT = "\n".join(TEMPLATES.values())
-VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
+VALUES: dict[str, Any] = read_yaml(CHART / "values.yaml")
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
-ABOUT: dict[str, Any] = yaml.safe_load((CHART / "Chart.yaml").read_text())
+ABOUT: dict[str, Any] = read_yaml(CHART / "Chart.yaml")
 
 
 def test_what_the_chart_takes_from_the_project_is_as_written() -> None:
@@ -94,7 +95,7 @@ def test_pods_run_as_the_user_of_the_image_by_files_of_the_image() -> None:
     assert all((ROOT / "deploy/image" / name).exists() for name in named)
 
 
-ADAPTER: dict[str, Any] = yaml.safe_load((CHART / "prometheus-adapter.yml").read_text())
+ADAPTER: dict[str, Any] = read_yaml(CHART / "prometheus-adapter.yml")
 (RULE,) = ADAPTER["rules"]["custom"]
 
 

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from service.http.auth import ApiKeys
 from service.local.embedded import PERSISTENCE
 from streaming.settings.loading import load_settings
+from tests.support.documents.yaml_files import read_yaml
 from tests.unit.service.test_cli import EVERY
 
 ROOT = Path(__file__).resolve().parents[3]
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+COMPOSE: dict[str, Any] = read_yaml(ROOT / "docker-compose.yml")
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = [name for name, service in SERVICES.items() if service["image"].startswith("sluicegate:")]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()

@@ -18,13 +18,14 @@ from deploy.grafana.choices import CHOICES, CHOSEN, INSTALLATION, only
 from streaming.settings.loading import load_settings
 from tests.support.documents import pages
 from tests.support.documents.meanings import BAD, CLOSER
+from tests.support.documents.yaml_files import read_yaml
 from tests.unit.repository.test_deploy import ROOT, SERVICES, command, environment, published
 
-PROMETHEUS: dict[str, Any] = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
-ALERTS: dict[str, Any] = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())
+PROMETHEUS: dict[str, Any] = read_yaml(ROOT / "deploy/prometheus/prometheus.yml")
+ALERTS: dict[str, Any] = read_yaml(ROOT / "deploy/prometheus/alerts.yml")
 RULES = [rule for group in ALERTS["groups"] for rule in group["rules"] if "alert" in rule]
 RECORDS = [rule for group in ALERTS["groups"] for rule in group["rules"] if "record" in rule]
-RULE_TESTS: list[dict[str, Any]] = yaml.safe_load((ROOT / "deploy/prometheus/alerts.test.yml").read_text())["tests"]
+RULE_TESTS: list[dict[str, Any]] = read_yaml(ROOT / "deploy/prometheus/alerts.test.yml")["tests"]
 RUNBOOK = (ROOT / "docs/runbook.md").read_text()
 
 
@@ -174,9 +175,7 @@ def test_an_annotation_marks_what_it_is_about_when_it_occurs_and_nothing_else(tm
 
 
 ALERTMANAGER = ROOT / "deploy/alertmanager"
-RECEIVERS: dict[str, dict[str, Any]] = {
-    path.name: yaml.safe_load(path.read_text()) for path in sorted(ALERTMANAGER.glob("*.yml"))
-}
+RECEIVERS: dict[str, dict[str, Any]] = {path.name: read_yaml(path) for path in sorted(ALERTMANAGER.glob("*.yml"))}
 
 
 def test_prometheus_tells_the_alertmanager_that_compose_starts() -> None:
@@ -310,8 +309,8 @@ def test_every_query_of_a_dashboard_is_valid(tmp_path: Path) -> None:
 
 def test_grafana_finds_its_data_source_and_its_dashboards() -> None:
     folder = ROOT / "deploy/grafana/provisioning"
-    source = yaml.safe_load((folder / "datasources/prometheus.yml").read_text())["datasources"][0]
-    provider = yaml.safe_load((folder / "dashboards/sluicegate.yml").read_text())["providers"][0]
+    source = read_yaml(folder / "datasources/prometheus.yml")["datasources"][0]
+    provider = read_yaml(folder / "dashboards/sluicegate.yml")["providers"][0]
     host, port = re.fullmatch(r"http://(\w+):(\d+)", source["url"]).groups()  # type: ignore[union-attr]
     assert (host, port) == ("prometheus", published("prometheus")[0][2])
     assert f"./deploy/grafana/dashboards:{provider['options']['path']}:ro" in SERVICES["grafana"]["volumes"]

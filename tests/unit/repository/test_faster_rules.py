@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-import yaml
 
 from tests.support.documents.faster_rules import SECONDS, faster_query, faster_rules, faster_settings
+from tests.support.documents.yaml_files import read_yaml
 from tests.support.processes.prometheus_server import RULES, SETTINGS
 
 DURATION = re.compile(r"\b(\d+)(ms|[smhd])\b")
@@ -19,7 +19,7 @@ def milliseconds(text: str) -> list[int]:
 
 
 def test_every_duration_of_the_shipped_rules_is_divided_and_nothing_else_is_changed() -> None:
-    shipped, faster = yaml.safe_load(RULES.read_text()), faster_rules(RULES.read_text(), 60)
+    shipped, faster = read_yaml(RULES), faster_rules(RULES.read_text(), 60)
     for group, quick in zip(shipped["groups"], faster["groups"], strict=True):
         for rule, made in zip(group["rules"], quick["rules"], strict=True):
             before, after = f"{rule['expr']} {rule.get('for', '')}", f"{made['expr']} {made.get('for', '')}"
@@ -45,7 +45,7 @@ def test_prometheus_scrapes_the_shipped_jobs_faster() -> None:
     targets = {"learner": ["127.0.0.1:1"], "service": ["127.0.0.1:2"]}
     made = faster_settings(SETTINGS.read_text(), 10, targets, "rules.yml")
     assert made["global"] == {"scrape_interval": "500ms", "evaluation_interval": "1500ms"}
-    shipped = yaml.safe_load(SETTINGS.read_text())
+    shipped = read_yaml(SETTINGS)
     assert [job["job_name"] for job in made["scrape_configs"]] == [job["job_name"] for job in shipped["scrape_configs"]]
     with pytest.raises(KeyError):
         faster_settings(SETTINGS.read_text(), 10, {"other": []}, "rules.yml")
