@@ -10,7 +10,12 @@ FACTORS: Final = 32
 """Numbers per vector of the factorization machine. Half as many lose quality, 64 gain nothing after ranking."""
 
 RING: Final = 128
-"""Events remembered per user. 64 costs 0.008 hit rate on MovieLens; memory is 9 bytes each."""
+"""Events remembered per user. 64 costs 0.008 hit rate on MovieLens; memory is 6 bytes each."""
+
+KIND_BITS: Final = 4
+PAUSE_BITS: Final = 7
+"""Bits of an event's type in a ring, and of the mantissa of the pause before it (models/kernels/core/short_numbers.py):
+pauses of up to 4 minutes are exact to the second, and all others to 1/256, and so is an event's age."""
 
 WINDOW: Final = 10
 """Recent events that stand as context: for the window memories and for the factorization machine. 20 cost twice the

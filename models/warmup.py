@@ -54,6 +54,9 @@ class _BoughtWith(_Other):
     kind = PURCHASE
 
 
+_COPIED: Final = (((), np.float32), ((), np.uint16), ((2,), np.float32))
+"""Shape and type of a row, one for each way in which rows are copied."""
+
 _FEW = RecommenderOptions(items=4, users=4, categories=4, brands=4)
 
 
@@ -116,8 +119,8 @@ def _find_ids() -> None:
 def _write_scattered() -> None:
     """What applying a delta runs once more than a few rows have changed."""
     rows = np.arange(0, 2 * FEW_ROWS, 2, dtype=np.int32)
-    for shape in ((2 * FEW_ROWS,), (2 * FEW_ROWS, 2)):
-        write_rows(np.zeros(shape, np.float32), rows, np.zeros((FEW_ROWS, *shape[1:]), np.float32))
+    for shape, kind in _COPIED:
+        write_rows(np.zeros((2 * FEW_ROWS, *shape), kind), rows, np.zeros((FEW_ROWS, *shape), kind))
 
 
 def _take_many_changes() -> None:
@@ -126,8 +129,8 @@ def _take_many_changes() -> None:
     marks.add(np.zeros(1, np.int32))
     marks.take()
     rows = np.arange(FEW_ROWS, dtype=np.int32)
-    for shape in ((FEW_ROWS,), (FEW_ROWS, 2)):
-        read_rows(np.zeros(shape, np.float32), rows)
+    for shape, kind in _COPIED:
+        read_rows(np.zeros((FEW_ROWS, *shape), kind), rows)
 
 
 def compile_apart(part: Part, stop: Callable[[float], bool]) -> bool:

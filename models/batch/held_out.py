@@ -23,6 +23,7 @@ from models.recommender import (
     new_scratch,
     reciprocal_ranks,
 )
+from models.state import rings
 
 ASKED: Final = 1_000
 """Events that are asked about, evenly spread. The standard error is 0.015, and asking takes half a second."""
@@ -111,11 +112,10 @@ def _past(state: ReadableState, user: str) -> list[Done]:
     row = state.keys["user"].rows.get(user, -1)
     if row < 0:
         return []
-    ring, ids = state.tables["user_ring"].columns, state.keys["item"].ids
-    pushed = int(state.tables["user"].columns["pushed"][row])
-    places = [row * dim.RING + (pushed - 1 - back) % dim.RING for back in range(min(pushed, dim.RING))]
-    items = [(ids[int(ring["item"][at])] if ring["item"][at] >= 0 else None, at) for at in places]
-    return [(item, float(ring["time"][at]), int(ring["kind"][at])) for item, at in items if item is not None]
+    ids, did = state.keys["item"].ids, rings.read(state, row)
+    found = zip(did.items.tolist(), did.times.tolist(), did.kinds.tolist(), strict=True)
+    named = [(ids[item] if item >= 0 else None, float(time), kind) for item, time, kind in found]
+    return [(item, time, kind) for item, time, kind in named if item is not None]
 
 
 __all__ = ["HeldOut", "Score"]

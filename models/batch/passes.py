@@ -16,7 +16,7 @@ from models import dimensions as dim
 from models.arrays import Array
 from models.batch.kernel import PAST, again
 from models.recommender import EventLike, Recommender, RecommenderOptions, new_scratch, new_state
-from models.state import State
+from models.state import State, rings
 
 VECTORS: Final = {"item_factors": ("q", "bias"), "item_last": ("g",), "category_factors": ("q", "bias")}
 SUMS: Final = {
@@ -126,19 +126,23 @@ def _rings(state: State, users: Sequence[str]) -> tuple[Array, Array, Array, Arr
     """Return the newest events of each user: item, time, kind, each (users * PAST,), and their number, (users,)."""
     known = state.keys["user"].rows
     rows = np.array([known.get(user, -1) for user in users], np.int64)
-    total = np.zeros(len(rows), np.int64)
-    total[rows >= 0] = state.tables["user"].columns["pushed"][rows[rows >= 0]]
+    total, newest = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)
+    for into, name in ((total, "pushed"), (newest, "newest")):
+        into[rows >= 0] = state.tables["user"].columns[name][rows[rows >= 0]]
     count = np.minimum(total, PAST)
     back = np.arange(PAST)
-    theirs = np.maximum(rows, 0)[:, None] * dim.RING + (total[:, None] - 1 - back) % dim.RING
+    theirs = rings.slots(np.maximum(rows, 0), total, PAST)
     own = np.arange(len(rows))[:, None] * PAST + (count[:, None] - 1 - back) % PAST
     there = back < count[:, None]
     ring = state.tables["user_ring"].columns
+    did = np.zeros(theirs.shape, np.uint16)
+    did[there] = ring["did"][theirs[there]]
     items: Array = np.full(len(rows) * PAST, -1, np.int32)
     times: Array = np.zeros(len(rows) * PAST, np.int64)
     kinds: Array = np.zeros(len(rows) * PAST, np.uint8)
-    for into, name in ((items, "item"), (times, "time"), (kinds, "kind")):
-        into[own[there]] = ring[name][theirs[there]]
+    items[own[there]] = ring["item"][theirs[there]]
+    times[own[there]] = rings.times(newest, rings.pauses(did))[there]
+    kinds[own[there]] = rings.kinds(did)[there]
     return items, times, kinds, count
 
 

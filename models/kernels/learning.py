@@ -122,8 +122,8 @@ def rank(served, private, scratch, user, item, query, now, trains, tests, first,
     """
     history_, listed, ring = scratch.history, scratch.listed, private.user_ring
     cold = fresh_lists.is_cold(served.item_fresh, served.item_stats, item)
-    pushed = np.int64(private.user.pushed[user])
-    history.recall(history_, ring.item, ring.time, ring.kind, user, pushed, now, RING)
+    pushed, newest = np.int64(private.user.pushed[user]), private.user.newest
+    history.recall(history_, ring.item, ring.did, newest, user, pushed, now, RING)
     lines = history.leave_order(history_, item, now) if first else 0
     if first and lines == 0:
         return
@@ -204,29 +204,21 @@ def note_price(stats, item, price):
 
 
 @kernel
-def learn_memories(totals, lag, forward, backward, past, item):
-    """Add the item to the lag-1 and window memories of the items before it."""
+def learn_memories(totals, lag, forward, backward, past, item, event):
+    """Add the item of event number `event` to the lag-1 and window memories of the items before it."""
     weight = 1.0
     for q in range(min(past.counts[0], WINDOW)):
         row = past.items[q]
         if row != item:
             w = weight * SESSION_DECAY ** past.sessions[q]
-            add(forward.other, forward.count, forward.marks, row, WINDOW_SLOTS, item, w)
-            add(
-                backward.other,
-                backward.count,
-                backward.marks,
-                item,
-                WINDOW_SLOTS,
-                row,
-                w,
-            )
+            add(forward.other, forward.count, forward.marks, row, WINDOW_SLOTS, item, w, event)
+            add(backward.other, backward.count, backward.marks, item, WINDOW_SLOTS, row, w, event)
             totals.forward[row] += w
             totals.backward[item] += w
             fade(forward.count, forward.marks, totals.forward, row, WINDOW_SLOTS)
             fade(backward.count, backward.marks, totals.backward, item, WINDOW_SLOTS)
             if q == 0:
-                add(lag.other, lag.count, lag.marks, row, LAG_SLOTS, item, 1.0)
+                add(lag.other, lag.count, lag.marks, row, LAG_SLOTS, item, 1.0, event)
                 totals.lag[row] += 1
                 fade(lag.count, lag.marks, totals.lag, row, LAG_SLOTS)
             mark(totals.marks, row)
@@ -235,10 +227,10 @@ def learn_memories(totals, lag, forward, backward, past, item):
 
 
 @kernel
-def learn_category(nexts, stats, source, target):
-    """Count the step from one category to the next."""
+def learn_category(nexts, stats, source, target, event):
+    """Count the step from one category to the next, at event number `event`."""
     if source >= 0 and target >= 0:
-        add(nexts.other, nexts.count, nexts.marks, source, CATEGORY_NEXT, target, 1.0)
+        add(nexts.other, nexts.count, nexts.marks, source, CATEGORY_NEXT, target, 1.0, event)
         stats.total[source] += 1
         fade(nexts.count, nexts.marks, stats.total, source, CATEGORY_NEXT)
         mark(stats.marks, source)
@@ -325,13 +317,14 @@ def learn_event(served, private, scratch, user, item, query, kind, second, price
     note_price(stats, item, price)
     refusals.note(served.item_signals, item, kind, weight)
     if query >= 0 and (kind <= PURCHASE or kind == SEARCH):
-        searches.learn(served.query_memory, served.query_stats, query, item, weight)
+        searches.learn(served.query_memory, served.query_stats, query, item, weight, applied)
     if kind == IMPRESSION:
         refusals.take_popularity(stats, served.top_items, served.category_top, item, applied, LOOK_COST)
     if kind in (SEARCH, IMPRESSION):
         return
     ring, users = private.user_ring, private.user
-    history.recall(scratch.history, ring.item, ring.time, ring.kind, user, np.int64(users.pushed[user]), second, WINDOW)
+    pushed = np.int64(users.pushed[user])
+    history.recall(scratch.history, ring.item, ring.did, users.newest, user, pushed, second, WINDOW)
     positive = kind <= PURCHASE
     fresh_lists.take(served.item_fresh, served.category_fresh, served.fresh, stats.category[item], item)
     negatives = 0
@@ -340,14 +333,16 @@ def learn_event(served, private, scratch, user, item, query, kind, second, price
         factors, pooled = served.item_factors, served.clock.pooled[0]
         negatives = draw(scratch.work, item, factors, stats, pool, pooled, recent, private.progress)
         past, kinds = scratch.history, stats.category
-        learn_memories(served.item_totals, served.lag_memory, served.forward_memory, served.backward_memory, past, item)
+        lag, forward, backward = served.lag_memory, served.forward_memory, served.backward_memory
+        learn_memories(served.item_totals, lag, forward, backward, past, item, applied)
         if kind == PURCHASE:
             co_purchases.learn(served.baskets, past, item, second)
         if past.counts[0] > 0:
-            learn_category(served.category_next, served.category_stats, kinds[past.items[0]], kinds[item])
+            before, now = kinds[past.items[0]], kinds[item]
+            learn_category(served.category_next, served.category_stats, before, now, applied)
     elif weight < 0:
         lag, forward, backward = served.lag_memory, served.forward_memory, served.backward_memory
-        refusals.take_memories(served.item_totals, lag, forward, backward, scratch.history, item)
+        refusals.take_memories(served.item_totals, lag, forward, backward, scratch.history, item, applied)
         refusals.take_popularity(stats, served.top_items, served.category_top, item, applied, -weight)
     if positive or weight < 0:
         learn_factors(

@@ -14,7 +14,7 @@ from models.kernels.merging.vector_steps import add_steps
 from models.merging.touched import AllParts, Split
 from models.state import Column
 from models.state.merges import Rule
-from models.state.table_data import of_one_word, of_words, words
+from models.state.table_data import of_words, one_number, words
 
 RULES: Final[frozenset[Rule]] = frozenset({"sum", "adagrad"})
 
@@ -23,8 +23,8 @@ def take_alone(target: Array, values: Array, changes: AllParts, rows: Split) -> 
     """Write the values of rows that one part changed, of any column; in place."""
     if not of_words(target):
         target[changes.rows[rows.alone]] = values[rows.alone]
-    elif of_one_word(target):
-        take_over(target.view(np.uint32), changes.rows, values.view(np.uint32), rows.alone)
+    elif (kind := one_number(target)) is not None:
+        take_over(target.view(kind), changes.rows, values.view(kind), rows.alone)
     else:
         take_over_wide(words(target), changes.rows, words(values), rows.alone)
 

@@ -11,6 +11,7 @@ from models.kernels.merging import neighbours
 from models.kernels.merging.row_sums import add_totals
 from models.merging.touched import AllParts, Split
 from models.state import Column, State
+from models.state.number_codes import codes, numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,8 @@ def merge(state: State, name: str, changes: AllParts, halvings: Halvings | None)
     )
     if halvings is not None and len(halvings.merged):
         slots = halvings.merged.astype(np.int64)[:, None] * width + np.arange(width)
-        data.columns["count"][slots] *= (0.5**halvings.times).astype(np.float32)[:, None]
+        counts, shares = data.columns["count"], (0.5**halvings.times)[:, None]
+        counts[slots] = codes(numbers(counts[slots]) * shares)
         data.mark(slots.ravel())
 
 

@@ -4,7 +4,7 @@ from models.recommender.catalogue import FactsLike
 from models.recommender.frozen import FrozenModel
 from models.recommender.groups import Groups
 from models.recommender.histories import AskedAt, Overwritten, overwritten, recall
-from models.recommender.item_lists import BOUGHT_TOGETHER, TRENDING, bought_together, growth, partners, trending
+from models.recommender.item_lists import BOUGHT_TOGETHER, TRENDING, bought_together, growth, near, partners, trending
 from models.recommender.prequential import CONTENDERS, DEPTH, Tested, best_source, hits, joined, reciprocal_ranks
 from models.recommender.ranker import Ranker, ReadableState
 from models.recommender.recommender import Recommender, new_state
@@ -43,6 +43,7 @@ __all__ = [
     "is_history",
     "is_positive",
     "joined",
+    "near",
     "new_scratch",
     "new_state",
     "overwritten",

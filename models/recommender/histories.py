@@ -14,7 +14,7 @@ import numpy as np
 from models import dimensions as dim
 from models.arrays import Array
 from models.recommender.types import EventBatch
-from models.state import State
+from models.state import State, rings
 
 
 class AskedAt(NamedTuple):
@@ -32,8 +32,8 @@ class Overwritten(NamedTuple):
     """What each event of a batch finds in its user's ring, one element per event; 0 for an event without history."""
 
     items: Array  # (n,) i32 row, in the place that the event takes
-    times: Array  # (n,) u4 or i64 epoch seconds, likewise
-    kinds: Array  # (n,) u8, likewise
+    dids: Array  # (n,) u2: its type and the pause before it (models/state/rings.py), likewise
+    newest: Array  # (n,) i64 epoch second of the newest entry of that ring
     opens: Array  # (n,) bool: whether the event before it of the same user has another second
     before: Array  # (n,) i64 epoch second of the event before it of the same user, -1 without one or for a search
 
@@ -57,8 +57,8 @@ def overwritten(state: State, batch: EventBatch) -> Overwritten:
     ring, count = state.private.user_ring, len(batch.user)
     found = Overwritten(
         np.zeros(count, ring.item.dtype),
-        np.zeros(count, ring.time.dtype),
-        np.zeros(count, ring.kind.dtype),
+        np.zeros(count, ring.did.dtype),
+        np.zeros(count, np.int64),
         np.ones(count, np.bool_),
         np.full(count, -1, np.int64),
     )
@@ -72,9 +72,9 @@ def overwritten(state: State, batch: EventBatch) -> Overwritten:
     turn = np.arange(len(places)) - np.repeat(starts, np.diff(np.append(starts, len(places))))
     pushed = state.private.user.pushed[users].astype(np.int64)
     at = users * dim.RING + (pushed + turn) % dim.RING
-    found.items[places], found.times[places], found.kinds[places] = ring.item[at], ring.time[at], ring.kind[at]
-    newest = users * dim.RING + (pushed - 1) % dim.RING
-    before = np.where(first, np.where(pushed > 0, ring.time[newest].astype(np.int64), -1), np.roll(seconds, 1))
+    newest = state.private.user.newest[users].astype(np.int64)
+    found.items[places], found.dids[places], found.newest[places] = ring.item[at], ring.did[at], newest
+    before = np.where(first, np.where(pushed > 0, newest, -1), np.roll(seconds, 1))
     found.opens[places], found.before[places] = before != seconds, before
     return found
 
@@ -97,14 +97,20 @@ def recall(state: State, batch: EventBatch, found: Overwritten, place: int) -> A
     at = user * dim.RING + number % dim.RING
     # The types are those of a request: for any others the kernel would be compiled again, and the learner would stop
     # for half a minute. Indexing by an array copies, which is needed because learning goes on writing to the ring.
-    items, seconds, kinds = ring.item[at], ring.time[at].astype(np.int64), ring.kind[at]
+    items, dids = ring.item[at], ring.did[at]
+    # What the events before this one wrote, which later ones may have overwritten.
+    moments, done = batch.time[own[:earlier]].astype(np.int64), batch.kind[own[:earlier]].astype(np.int64)
+    if begun:
+        newest = found.newest[own[0]] if len(own) else state.private.user.newest[user]
+        moments, done = np.insert(moments, 0, newest), np.insert(done, 0, 0)
+    written = rings.dids(moments, done)
     in_batch = number >= begun
-    source = own[number[in_batch] - begun]
-    items[in_batch], kinds[in_batch] = batch.item[source], batch.kind[source]
-    seconds[in_batch] = batch.time[source].astype(np.int64)
+    source = number[in_batch] - begun
+    items[in_batch], dids[in_batch] = batch.item[own[source]], written[len(written) - earlier :][source]
     gone = ~in_batch & (number + dim.RING < begun + len(own))
     source = own[number[gone] + dim.RING - begun]
-    items[gone], seconds[gone], kinds[gone] = found.items[source], found.times[source], found.kinds[source]
+    items[gone], dids[gone] = found.items[source], found.dids[source]
+    seconds, kinds = rings.times(moments.max(initial=0), rings.pauses(dids)), rings.kinds(dids)
     return AskedAt(items, seconds, kinds, int(batch.time[place]), int(batch.item[place]), int(batch.query[place]))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -11,6 +11,7 @@ from models import dimensions as dim
 from models.arrays import Array
 from models.recommender.ranker import ReadableState
 from models.recommender.types import Ranking
+from models.state.number_codes import numbers
 
 BOUGHT_TOGETHER: Final = "bought_together"
 TRENDING: Final = "trending"
@@ -55,6 +56,18 @@ def partners(state: ReadableState, row: int) -> tuple[Array, Array]:
     others = pairs["other"][slots]
     used = (pairs["owner"][slots] == row) & (others >= 0)
     return others[used], pairs["count"][slots][used].astype(np.float64)
+
+
+def near(state: ReadableState, row: int) -> Iterator[tuple[Array, Array]]:
+    """Rows of the items touched near one, -1 for none, and their shares in f8: (WINDOW_SLOTS,) each.
+
+    First of those after it, then of those before it.
+    """
+    slots = slice(row * dim.WINDOW_SLOTS, (row + 1) * dim.WINDOW_SLOTS)
+    for memory, total in (("forward_memory", "forward"), ("backward_memory", "backward")):
+        columns = state.tables[memory].columns
+        counts = numbers(columns["count"][slots]).astype(np.float64)
+        yield columns["other"][slots], counts / (float(state.tables["item_totals"].columns[total][row]) + 1.0)
 
 
 def trending(state: ReadableState, n: int, category: str | None = None, also: Sequence[str] = ()) -> Ranking:
@@ -108,4 +121,4 @@ def _ranking(state: ReadableState, rows: Array, scores: Array, name: str) -> Ran
     return Ranking([ids[row] or "" for row in rows.tolist()], scores.astype(np.float32), [name] * len(rows), name)
 
 
-__all__ = ["BOUGHT_TOGETHER", "TRENDING", "bought_together", "growth", "partners", "trending"]
+__all__ = ["BOUGHT_TOGETHER", "TRENDING", "bought_together", "growth", "near", "partners", "trending"]

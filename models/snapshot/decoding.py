@@ -14,6 +14,7 @@ from models.snapshot.chunks import ROWS, Damaged, Part, read
 from models.snapshot.compatibility import TooNew, check_layout, conform
 from models.snapshot.manifest import Manifest
 from models.snapshot.migrations import MIGRATIONS, Migration
+from models.snapshot.old_rings import LAST, USER_RING, Conversion, OldRings, taken_out
 from models.state import Changes, KeyChanges, Schema, State, TableChanges
 
 
@@ -22,7 +23,8 @@ class Decoded(NamedTuple):
 
     `arrivals` are the entries of the dedupe window from `first_arrival` to `progress.arrivals`, `joins` the joined ids
     up to `progress.identities`, and `further` the rows of a delta's tables that are in later chunks than their first:
-    new memory to put them together takes longer than all else that is done with them.
+    new memory to put them together takes longer than all else that is done with them. `rings` is what a version of an
+    old schema holds of rings; they are converted when a state takes it over.
     """
 
     changes: Changes
@@ -30,11 +32,15 @@ class Decoded(NamedTuple):
     arrivals: dict[str, Array]
     joins: Sequence[Join] = ()
     further: Sequence[Changes] = ()
+    rings: OldRings | None = None
 
     def apply_to(self, state: State, look: Look = unhurried) -> None:
         """Let a state take over all rows. A look that leaves it half done leaves the state so."""
+        conversion = None if self.rings is None or USER_RING not in state.tables else Conversion(state, self.rings)
         for changes in (self.changes, *self.further):
             state.apply(changes, look)
+        if conversion is not None:
+            conversion.finish(state)
 
 
 def decode(
@@ -68,6 +74,9 @@ def decode(
     tables = {name: rows_of(name, found[:1] if apart_each else found, look) for name, found in groups.items()}
     with_free = {name: part._replace(free=free.get(name, part.free)) for name, part in keys.items()}
     changes = Changes(manifest.kind == "base", with_free, tables)
+    old = None
+    if manifest.schema_version <= LAST < schema.version:
+        changes, old = taken_out(changes)
     for version in range(manifest.schema_version, schema.version):
         if version in migrations:
             changes = migrations[version](changes)
@@ -78,7 +87,8 @@ def decode(
         for name, found in (groups if apart_each else {}).items()
         for rows in _further(name, found, tables[name], look)
     ]
-    return apart(parts, manifest)._replace(changes=conform(changes, schema, manifest.counts, look), further=further)
+    conformed = conform(changes, schema, manifest.counts, look)
+    return apart(parts, manifest)._replace(changes=conformed, further=further, rings=old)
 
 
 def _further(name: str, parts: Sequence[Part], first: TableChanges, look: Look) -> Iterator[TableChanges]:

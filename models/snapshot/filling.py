@@ -36,7 +36,7 @@ def fill(state: State, manifest: Manifest, chunks: Iterable[bytes], look: Look =
     if manifest.schema_version != state.schema.version:  # a migration may look at all tables together
         decoded = decode(manifest, list(chunks), state.schema, look=look)
         decoded.apply_to(state, look)
-        return decoded._replace(changes=Changes(True, {}, {}))
+        return decoded._replace(changes=Changes(True, {}, {}), rings=None)
     filling = _Filling(state, manifest, look)
     for data in chunks:
         for part in read(data):

@@ -9,7 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+import numpy as np
+
+from models.snapshot.chunks import Damaged
 from models.state import Changes, first_curvature
+from models.state.number_codes import codes
 
 Migration = Callable[[Changes], Changes]
 
@@ -43,11 +47,26 @@ def _widened(blocks: dict[str, tuple[int, int]]) -> Migration:
     return widen
 
 
+MEMORIES: Final = ("lag_memory", "forward_memory", "backward_memory", "category_next", "query_memory")
+
+
+def _shorten_counts(changes: Changes) -> Changes:
+    # Schema 7 holds the counts of memories in two bytes instead of four.
+    tables = dict(changes.tables)
+    for name in MEMORIES:
+        if (part := tables.get(name)) is not None and (counts := part.columns.get("count")) is not None:
+            if counts.dtype != np.float32 or not np.isfinite(counts).all():
+                raise Damaged(f"{name}.count is not finite")
+            tables[name] = part._replace(columns={**part.columns, "count": codes(np.maximum(counts, 0.0))})
+    return changes._replace(tables=tables)
+
+
 MIGRATIONS: Final[dict[int, Migration]] = {
     1: _relearn_rankers,
     2: _relearn_rankers,
     3: _count_sightings_again,
     4: _widened({"fresh_ranker": (20, 4), "fresh_gate": (6, 2)}),  # more features and terms, behind the others
     5: _widened({"fresh_ranker": (24, 1)}),
+    6: _shorten_counts,
 }
 """Migrations from schema n to n + 1, by n."""

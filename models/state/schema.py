@@ -1,7 +1,7 @@
 """Declares all learned state: key spaces, tables, columns, and which of them the service loads.
 
 Item state is split by how it changes, because a version carries whole rows: an event changes some fifty factor rows,
-one statistics row and some eighty memory slots, and a slot is a row of 8 bytes, not a part of a row of 400.
+one statistics row and some eighty memory slots, and a slot is a row of 6 bytes, not a part of a row of 300.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from models.state.merges import (
 )
 from models.state.tables import Column, Schema, Space, Table
 
-VERSION = 6
+VERSION = 7
 
 SPACES = (
     Space("item", 1_000_000, asked=True),
@@ -81,7 +81,8 @@ def _total(name: str = "total") -> Column:
 
 def _memory(name: str, keys: str, width: int, total: str, of: str = "") -> Table:
     merge = neighbours(total)
-    return Table(name, keys, (_ref(of or keys, "other", merge), Column("count", "f4", merge=merge)), width=width)
+    count = Column("count", "u2", merge=merge)  # codes (models/state/number_codes.py)
+    return Table(name, keys, (_ref(of or keys, "other", merge), count), width=width)
 
 
 def _moments(name: str, width: int, lists: str) -> Table:
@@ -279,6 +280,7 @@ USER_TABLES = (
             Column("pushed", "u4", merge=PRIVATE),
             Column("events", "u4", merge=PRIVATE),
             Column("last", "u4", merge=PRIVATE),
+            Column("newest", "u4", merge=PRIVATE),  # time of the newest entry of the ring
         ),
         served=False,
     ),
@@ -287,7 +289,7 @@ USER_TABLES = (
     Table(
         "user_ring",
         "user",
-        (_ref("item", "item", PRIVATE), Column("time", "u4", merge=PRIVATE), Column("kind", "u1", merge=PRIVATE)),
+        (_ref("item", "item", PRIVATE), Column("did", "u2", merge=PRIVATE)),  # models/state/rings.py
         width=dim.RING,
         served=False,
     ),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -20,7 +20,8 @@ FEW_ROWS: Final = 64
 """Rows below which numpy's own assignment is quicker than a call of a kernel."""
 
 WORD: Final = 4
-"""Bytes that kernels copy at once; rows that are no multiple of it are few bytes, and numpy copies them."""
+"""Bytes that kernels copy at once. Of rows that are no multiple of it they copy only those of one number of two bytes,
+of which there are many, and numpy copies the others."""
 
 CACHE_LINE: Final = 64
 """Bytes a processor fetches at once. If the number differs, rows only take a little longer to arrive."""
@@ -28,6 +29,8 @@ CACHE_LINE: Final = 64
 MAPPED: Final = 1 << 18
 """Bytes from which an array gets pages of its own, which go back to the system when it grows and moves. Smaller ones
 come from the heap, where a large array would leave a hole. If far lower, each small table would be a map of its own."""
+
+_COPIED_AS: Final[Mapping[int, type[np.unsignedinteger[Any]]]] = {2: np.uint16, WORD: np.uint32}
 
 COPIED: Final = 1 << 20
 """Bytes copied before another thread may have the interpreter: some 0.3 ms."""
@@ -137,10 +140,11 @@ def read_rows(table: Array, rows: Array, look: Look = unhurried) -> Array:
 
 
 def _gather(table: Array, rows: Array, into: Array) -> None:
-    if len(rows) < FEW_ROWS or not of_words(table):
+    kind = one_number(table)
+    if len(rows) < FEW_ROWS or (kind is None and not of_words(table)):
         np.take(table, rows, axis=0, out=into, mode="clip")  # other modes copy once more
-    elif of_one_word(table):
-        gather(table.view(np.uint32), rows, into.view(np.uint32))
+    elif kind is not None:
+        gather(table.view(kind), rows, into.view(kind))
     else:
         gather_wide(words(table), rows, words(into))
 
@@ -151,12 +155,12 @@ def write_rows(target: Array, rows: Array, values: Array) -> None:
         target[rows] = values
     elif unbroken(rows):  # as in a base
         target[rows[0] : rows[-1] + 1] = values
-    elif not of_words(target):
+    elif (kind := one_number(target)) is None and not of_words(target):
         target[rows] = values
     else:
         given = np.require(values, requirements=["C_CONTIGUOUS", "ALIGNED"])
-        if of_one_word(target):
-            scatter(target.view(np.uint32), _fixed(rows), _fixed(given.view(np.uint32)))
+        if kind is not None:
+            scatter(target.view(kind), _fixed(rows), _fixed(given.view(kind)))
         else:
             scatter_wide(words(target), _fixed(rows), _fixed(words(given)))
 
@@ -166,9 +170,9 @@ def of_words(table: Array) -> bool:
     return table.itemsize * math.prod(table.shape[1:]) % WORD == 0
 
 
-def of_one_word(table: Array) -> bool:
-    """Whether a row is one number of four bytes."""
-    return table.ndim == 1 and table.itemsize == WORD
+def one_number(table: Array) -> type[np.unsignedinteger[Any]] | None:
+    """The type as which kernels copy rows of one number, of four bytes or two; None for all others."""
+    return _COPIED_AS.get(table.itemsize) if table.ndim == 1 else None
 
 
 def words(array: Array) -> Array:
@@ -183,4 +187,4 @@ def _fixed(array: Array) -> Array:
     return view
 
 
-__all__ = ["TableData", "copy_rows", "of_one_word", "of_words", "read_rows", "slices", "words", "write_rows"]
+__all__ = ["TableData", "copy_rows", "of_words", "one_number", "read_rows", "slices", "words", "write_rows"]

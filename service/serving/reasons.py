@@ -11,9 +11,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from models import dimensions as dim
 from models.arrays import Array
-from models.recommender import BOUGHT_TOGETHER, TRENDING, ReadableState, partners
+from models.recommender import BOUGHT_TOGETHER, TRENDING, ReadableState, near, partners
 from models.records import PURCHASE
 from models.slate import Shown
 from service.serving.candidate_pool import REQUESTED
@@ -140,16 +139,12 @@ def _neighbours(state: ReadableState, lately: list[str], shown: list[Shown]) -> 
     """What is bought with one of the last items, by orders, and what is touched near it, by share."""
     wanted = {row: item for item, row in _rows(state, [each.item_id for each in shown])}
     bought: Neighbours = {}
-    near: Neighbours = {}
-    totals = state.tables["item_totals"].columns
+    touched: Neighbours = {}
     for item, row in _rows(state, lately):
         _note(bought, wanted, item, *partners(state, row))
-        for memory, total in (("forward_memory", "forward"), ("backward_memory", "backward")):
-            columns = state.tables[memory].columns
-            slots = slice(row * dim.WINDOW_SLOTS, (row + 1) * dim.WINDOW_SLOTS)
-            shares = columns["count"][slots] / (float(totals[total][row]) + 1.0)
-            _note(near, wanted, item, columns["other"][slots], shares)
-    return bought, near
+        for others, shares in near(state, row):
+            _note(touched, wanted, item, others, shares)
+    return bought, touched
 
 
 def _note(found: Neighbours, wanted: dict[int, str], item: str, others: Array, numbers: Array) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 
 
 def best(scores: list[float], size: int) -> list[int]:
@@ -14,6 +15,30 @@ def softmax(scores: list[float]) -> list[float]:
     top = max(scores)
     weights = [math.exp(score - top) for score in scores]
     return [weight / sum(weights) for weight in weights]
+
+
+def number(code: int) -> float:
+    """What a code of two bytes stands for: five bits of exponent, eleven of mantissa."""
+    bits = f"{code:016b}"
+    exponent, mantissa = int(bits[:5], 2), int(bits[5:], 2)
+    return mantissa / 2.0**17 if exponent == 0 else (1 + mantissa / 2.0**11) * 2.0 ** (exponent - 7)
+
+
+def kept_pause(seconds: int) -> int:
+    """The pause that a ring holds for one of so many seconds: eight significant bits of it."""
+    unit = 2 ** max(seconds.bit_length() - 8, 0)
+    return (seconds + unit // 2) // unit * unit
+
+
+NUMBERS = [number(code) for code in range(1 << 16)]
+
+
+def around(value: float) -> tuple[int, int, float]:
+    """The codes below and above a number, and its distance from the lower one as a share of their distance."""
+    lower = bisect_right(NUMBERS, value) - 1
+    upper = min(lower + 1, len(NUMBERS) - 1)
+    step = NUMBERS[upper] - NUMBERS[lower]
+    return lower, upper, (value - NUMBERS[lower]) / step if step else 0.0
 
 
 class Pairs:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from models import dimensions as dim
+from tests.naive import core
 
 RATES = [math.log(2) / life for life in dim.HALF_LIVES]
 
@@ -119,7 +120,7 @@ def sessions(times: list[int], now: int) -> list[int]:
 def row(table: Any, owner: int, width: int) -> dict[int, float]:
     """A memory row as a dict."""
     slots = range(owner * width, (owner + 1) * width)
-    return {int(table.other[s]): float(table.count[s]) for s in slots if table.other[s] >= 0}
+    return {int(table.other[s]): core.number(int(table.count[s])) for s in slots if table.other[s] >= 0}
 
 
 def sources(served: Any, items: list[int]) -> dict[str, dict[int, float]]:

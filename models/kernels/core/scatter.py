@@ -1,7 +1,7 @@
 """Rows in, the same at their places in a table out, and back: applies a delta while requests are answered, cuts one.
 
 numpy's fancy indexing holds the interpreter lock while it copies; this does not, and needs no copy of the row numbers.
-Rows are copied in words of four bytes, whatever they hold.
+Rows are copied in words of four bytes, or as numbers of two, whatever they hold.
 """
 
 from models.kernels.core.compile import entry
@@ -9,7 +9,7 @@ from models.kernels.core.compile import entry
 
 @entry
 def scatter(table, rows, values):
-    """table[rows[i]] = values[i]. table: (n,) u4. rows: (m,) i32 below n. values: (m,) u4."""
+    """table[rows[i]] = values[i]. table: (n,) u4 or u2. rows: (m,) i32 below n. values: (m,), likewise."""
     for at in range(rows.shape[0]):
         table[rows[at]] = values[at]
 

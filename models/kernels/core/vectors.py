@@ -13,7 +13,7 @@ from models.kernels.core.compile import cgutils, intrinsic, ir, types
 LANES = 16
 """Neighbours compared at once: one AVX-512 register, two of AVX2."""
 
-_FLOAT, _INT, _BYTE, _MASK = ir.FloatType(), ir.IntType(32), ir.IntType(8), ir.IntType(64)
+_FLOAT, _INT, _SHORT, _BYTE, _MASK = ir.FloatType(), ir.IntType(32), ir.IntType(16), ir.IntType(8), ir.IntType(64)
 _ROW = ir.VectorType(_FLOAT, FACTORS)
 _LOOSE = ("reassoc", "contract", "nsz")
 
@@ -27,8 +27,8 @@ def _pointer(context: Any, builder: Any, kind: Any, array: Any, row: Any, row_ki
     return builder.gep(start, [builder.mul(place, stride)])
 
 
-def _load(builder: Any, pointer: Any, kind: Any) -> Any:
-    return builder.load(builder.bitcast(pointer, kind.as_pointer()), align=4)
+def _load(builder: Any, pointer: Any, kind: Any, align: int = 4) -> Any:
+    return builder.load(builder.bitcast(pointer, kind.as_pointer()), align=align)
 
 
 def _filled(builder: Any, kind: Any, value: Any) -> Any:
@@ -194,7 +194,7 @@ def move(_typing: Any, a: Any, row: Any, keep: Any, along: Any, z: Any) -> Any:
 
 def _lanes(context: Any, builder: Any, signature: Any, args: Any, array: int, place: int, kind: Any) -> Any:
     pointer = _pointer(context, builder, signature.args[array], args[array], args[place], signature.args[place])
-    return _load(builder, pointer, ir.VectorType(kind, LANES))
+    return _load(builder, pointer, ir.VectorType(kind, LANES), kind.width // 8)
 
 
 def _bits(builder: Any, lanes: Any) -> Any:
@@ -214,22 +214,29 @@ def equal(_typing: Any, a: Any, start: Any, value: Any) -> Any:
 
 
 def _used(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-    """Counts of the 16 slots from args[2] on, -1 for a free one. args: others, counts, start."""
+    """Codes of the counts of the 16 slots from args[2] on, -1 for a free one. args: others, counts (u2), start."""
     others = _lanes(context, builder, signature, args, 0, 2, _INT)
-    counts = _lanes(context, builder, signature, args, 1, 2, _FLOAT)
+    codes = builder.zext(_lanes(context, builder, signature, args, 1, 2, _SHORT), others.type)
     free = builder.icmp_signed("<", others, ir.Constant(others.type, [0] * LANES))
-    return builder.select(free, ir.Constant(counts.type, [-1.0] * LANES), counts)
+    return builder.select(free, ir.Constant(codes.type, [-1] * LANES), codes)
+
+
+def _least(builder: Any, lanes: Any) -> Any:
+    known = ir.FunctionType(_INT, [lanes.type])
+    return builder.call(
+        cgutils.get_or_insert_function(builder.module, known, f"llvm.vector.reduce.smin.v{LANES}i32"), [lanes]
+    )
 
 
 @intrinsic
 def least(_typing: Any, others: Any, counts: Any, start: Any) -> Any:
-    """The smallest of counts[start : start + LANES], where others < 0 counts as -1."""
+    """The smallest code of counts[start : start + LANES], where others < 0 counts as -1."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         used = _used(context, builder, signature, args)
-        return _reduced(builder, "fmin", [used], ("nnan",))
+        return builder.sext(_least(builder, used), _MASK)
 
-    return types.float32(others, counts, start), build
+    return types.int64(others, counts, start), build
 
 
 @intrinsic
@@ -238,8 +245,8 @@ def at_most(_typing: Any, others: Any, counts: Any, start: Any, limit: Any) -> A
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         used = _used(context, builder, signature, args)
-        limit = context.cast(builder, args[3], signature.args[3], types.float32)
-        return _bits(builder, builder.fcmp_ordered("<=", used, _filled(builder, used.type, limit)))
+        limit = context.cast(builder, args[3], signature.args[3], types.int32)
+        return _bits(builder, builder.icmp_signed("<=", used, _filled(builder, used.type, limit)))
 
     return types.uint64(others, counts, start, limit), build
 

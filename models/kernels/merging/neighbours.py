@@ -1,13 +1,14 @@
 """One memory as several learners changed it in, one memory out: slots are matched by the item they name.
 
 Differences from the base add up for each neighbour, the largest counts stay. A neighbour that keeps its place keeps its
-slot, so that little changes.
+slot, so that little changes. Counts are codes (core/short_numbers.py), and sums what they stand for.
 """
 
 import numpy as np
 
 from models.kernels.core.compile import entry, kernel
 from models.kernels.core.marks import mark
+from models.kernels.core.short_numbers import nearest, number
 from models.kernels.core.vectors import fetch
 from models.kernels.core.vectors import first as first_of
 from models.kernels.merging.row_groups import END, begin, go_on, next_owner
@@ -49,11 +50,11 @@ def merge(others, counts, marks, width, rows, bounds, named, held, factors, curs
             touch, stop = cursors[part], bounds[part + 1]
             while touch < stop and rows[touch] < row + width:
                 _fetch_ahead(others, counts, rows, touch)
-                at, count = rows[touch] - row, np.float64(held[touch])
+                at, count = rows[touch] - row, np.float64(number(held[touch]))
                 if factors.shape[0]:
                     count *= factors[touch]
                 touched = _begun(others, counts, row, at, touched, sums)
-                sums[at] -= np.float64(counts[row + at]) if others[row + at] >= 0 else 0.0
+                sums[at] -= np.float64(number(counts[row + at])) if others[row + at] >= 0 else 0.0
                 if named[touch] >= 0:
                     place = at
                     if others[row + at] != named[touch]:
@@ -84,7 +85,7 @@ def _fetch_ahead(others, counts, rows, at):
 def _begun(others, counts, row, at, touched, sums):
     """Begin a slot's sum with what the base has there, unless it was begun: `touched` has bit `at` then."""
     if (touched >> at) & 1 == 0:
-        sums[at] = counts[row + at] if others[row + at] >= 0 else 0.0
+        sums[at] = number(counts[row + at]) if others[row + at] >= 0 else 0.0
     return touched | (1 << at)
 
 
@@ -108,18 +109,18 @@ def _keep(others, counts, marks, row, width, touched, found, sums, known):
         touched &= touched - 1
         if others[row + at] < 0 or sums[at] <= 0.0:
             others[row + at] = -1
-            counts[row + at] = 0.0
+            counts[row + at] = 0
         else:
-            counts[row + at] = sums[at]
+            counts[row + at] = nearest(sums[at])
     least, place = 0.0, -1
     for at in range(width, known):
         if sums[at] <= 0.0:
             continue
         if place < 0:
             place = smallest(others, counts, row, width)
-            least = np.float64(counts[row + place]) if others[row + place] >= 0 else -1.0
+            least = np.float64(number(counts[row + place])) if others[row + place] >= 0 else -1.0
         if sums[at] > least:
             others[row + place] = found[at]
-            counts[row + place] = sums[at]
+            counts[row + place] = nearest(sums[at])
             mark(marks, row + place)
             place = -1

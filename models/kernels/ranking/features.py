@@ -13,6 +13,7 @@ from models.dimensions import CATEGORY_NEXT, NO_PRICE, PURCHASE
 from models.kernels.core import vectors
 from models.kernels.core.compile import kernel
 from models.kernels.core.hashing import find
+from models.kernels.core.short_numbers import number
 from models.kernels.ranking.item_features import fact_features, set_contents
 from models.kernels.ranking.taste_features import set_means, taste_features
 from models.kernels.retrieval import candidates as c
@@ -152,7 +153,7 @@ def set_steps(steps, category, others, counts, totals):
     for at in range(CATEGORY_NEXT):
         slot = category * CATEGORY_NEXT + at
         steps[at, 0] = others[slot]
-        steps[at, 1] = counts[slot] / (totals[category] + 1.0)
+        steps[at, 1] = number(counts[slot]) / (totals[category] + 1.0)
 
 
 @kernel

@@ -27,6 +27,7 @@ from models.dimensions import (
 )
 from models.kernels.core.compile import kernel
 from models.kernels.core.hashing import find, put
+from models.kernels.core.short_numbers import number
 from models.kernels.core.top_k import finish, offer
 from models.kernels.retrieval import factorization
 from models.kernels.retrieval import prefetch as ahead
@@ -129,7 +130,7 @@ def add_followers(union, others, counts, totals, row, column):
     norm = np.float32(1.0 / (totals[row] + 1.0))
     for slot in range(row * LAG_SLOTS, (row + 1) * LAG_SLOTS):
         if others[slot] >= 0:
-            pick(union, others[slot], column, counts[slot] * norm)
+            pick(union, others[slot], column, number(counts[slot]) * norm)
 
 
 @kernel
@@ -150,7 +151,7 @@ def add_window(union, history, others, counts, totals, events, decay, column):
             at = entry(union, others[slot])
             if at < 0:
                 continue
-            value = counts[slot] * norm
+            value = number(counts[slot]) * norm
             union.sums[at, column] += value
             if column == N2:
                 union.sums[at, SUPPORT] += 1
@@ -218,7 +219,7 @@ def add_query(union, memory, stats, query):
     norm = np.float32(1.0 / (stats.total[query] + 1.0))
     for slot in range(query * QUERY_SLOTS, (query + 1) * QUERY_SLOTS):
         if memory.other[slot] >= 0:
-            pick(union, memory.other[slot], QUERY, memory.count[slot] * norm)
+            pick(union, memory.other[slot], QUERY, number(memory.count[slot]) * norm)
 
 
 @kernel

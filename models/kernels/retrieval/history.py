@@ -2,12 +2,28 @@
 
 Impressions and searches do not count. A negative event takes back every older event of the same item and does not count
 either. Both rules are applied on reading, so that a request's list and the learner's ring mean the same.
+
+An entry of a ring has, next to the item, two bytes `did`: in the low KIND_BITS the type, above them the pause since the
+entry before it (core/short_numbers.py, in seconds). The time of the newest entry is the user's `newest`.
 """
 
-from models.dimensions import IMPRESSION, PURCHASE, RING, SEARCH, SESSION_GAP, UNFAVOURITE, WINDOW_DECAY
+import numpy as np
+
+from models.dimensions import (
+    IMPRESSION,
+    KIND_BITS,
+    PAUSE_BITS,
+    PURCHASE,
+    RING,
+    SEARCH,
+    SESSION_GAP,
+    UNFAVOURITE,
+    WINDOW_DECAY,
+)
 from models.kernels.core.compile import kernel
 from models.kernels.core.hashing import find, put
 from models.kernels.core.marks import mark
+from models.kernels.core.short_numbers import packed, unpacked
 
 
 @kernel
@@ -44,15 +60,18 @@ def count_sessions(history, now):
 
 
 @kernel
-def recall(history, items, times, kinds, user, pushed, now, limit):
-    """Read at most `limit` events of the user's ring. items, times, kinds: (users * RING,)."""
+def recall(history, items, dids, newest, user, pushed, now, limit):
+    """Read at most `limit` events of the user's ring. items, dids: (users * RING,). newest: (users,)."""
     history.counts[0] = 0
     history.counts[1] = 0
+    second = np.int64(newest[user])
     for back in range(min(pushed, RING)):
         at = user * RING + (pushed - 1 - back) % RING
-        admit(history, items[at], times[at], kinds[at])
+        did = np.int64(dids[at])
+        admit(history, items[at], second, np.uint8(did & ((1 << KIND_BITS) - 1)))
         if history.counts[0] >= limit:
             break
+        second -= unpacked(did >> KIND_BITS, PAUSE_BITS)
     count_sessions(history, now)
 
 
@@ -106,12 +125,14 @@ def take(history, items, times, kinds, now):
 
 @kernel
 def push(ring, users, user, item, second, kind):
-    """Write one event to the user's ring, over the oldest."""
+    """Write one event to the user's ring, over the oldest. One behind the newest counts as done with it."""
     at = user * RING + users.pushed[user] % RING
+    before = np.int64(users.newest[user]) if users.pushed[user] > 0 else second
+    pause = packed(np.float64(max(second - before, 0)), PAUSE_BITS, 0.5)
     ring.item[at] = item
-    ring.time[at] = second
-    ring.kind[at] = kind
+    ring.did[at] = pause << KIND_BITS | kind
     mark(ring.marks, at)
+    users.newest[user] = max(before, second)
     users.pushed[user] += 1
 
 

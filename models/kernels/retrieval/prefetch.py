@@ -12,7 +12,7 @@ from models.kernels.core.compile import kernel
 from models.kernels.core.vectors import fetch
 
 _LINE = 64  # bytes that the processor fetches at once
-_ROW = 4 * WINDOW_SLOTS  # bytes of one side of a window memory
+_OTHERS, _COUNTS = 4 * WINDOW_SLOTS, 2 * WINDOW_SLOTS  # bytes of a window memory
 _VECTOR = 4 * FACTORS
 _FAR, _NEAR, _NEXT = 6, 4, 2  # events ahead: each step needs the rows of the one before
 
@@ -39,6 +39,7 @@ def _user(owners, ring, user):
     fetch(owners.pushed, user, 0)
     fetch(owners.events, user, 0)
     fetch(owners.last, user, 0)
+    fetch(owners.newest, user, 0)
     for place in range(0, 4 * RING, _LINE):
         fetch(ring.item, user * RING, place)
 
@@ -62,9 +63,8 @@ def _ring(pushed, ring, user):
     newest = np.int64(pushed[user]) - 1
     if newest >= 0:
         at = user * RING + newest % RING
-        fetch(ring.time, at, 0)
-        fetch(ring.time, max(at - WINDOW + 1, user * RING), 0)  # rows beyond the ring's seam are left to chance
-        fetch(ring.kind, at, 0)
+        fetch(ring.did, at, 0)
+        fetch(ring.did, max(at - WINDOW + 1, user * RING), 0)  # rows beyond the ring's seam are left to chance
 
 
 @kernel
@@ -84,13 +84,14 @@ def _memories(pushed, ring_item, totals, backward, forward, user, item):
 def window(others, counts, item):
     """Prefetch an item's row of a window memory.
 
-    200 bytes lie in four lines or five, so the last byte is fetched too.
+    200 bytes lie in four lines or five, and 100 in two or three, so the last byte is fetched too.
     """
-    for place in range(0, _ROW, _LINE):
+    for place in range(0, _OTHERS, _LINE):
         fetch(others, item * WINDOW_SLOTS, place)
+    for place in range(0, _COUNTS, _LINE):
         fetch(counts, item * WINDOW_SLOTS, place)
-    fetch(others, item * WINDOW_SLOTS, _ROW - 4)
-    fetch(counts, item * WINDOW_SLOTS, _ROW - 4)
+    fetch(others, item * WINDOW_SLOTS, _OTHERS - 4)
+    fetch(counts, item * WINDOW_SLOTS, _COUNTS - 2)
 
 
 @kernel

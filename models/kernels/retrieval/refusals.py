@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from models.dimensions import (
     CATEGORY_TOP,
     IMPRESSION,
@@ -18,6 +20,7 @@ from models.dimensions import (
 )
 from models.kernels.core.compile import kernel
 from models.kernels.core.marks import mark
+from models.kernels.core.short_numbers import changed, number
 from models.kernels.retrieval import popularity
 
 _MOST = 0.5  # share of an item's popularity that one event can take, so that one user cannot sink an item
@@ -72,19 +75,19 @@ def _relist(lists, start, size, item, key):
 
 
 @kernel
-def remove(others, counts, marks, row, width, item, weight):
+def remove(others, counts, marks, row, width, item, weight, event):
     """Take at most `weight` from the pair (row, item) of a memory, not below 0; returns how much was taken."""
     for at in range(row * width, (row + 1) * width):
         if others[at] == item:
-            taken = min(counts[at], weight)
-            counts[at] -= taken
+            taken = min(np.float64(number(counts[at])), weight)
+            counts[at] = changed(counts[at], -taken, event, at)
             mark(marks, at)
             return taken
     return 0.0
 
 
 @kernel
-def take_memories(totals, lag, forward, backward, past, item):
+def take_memories(totals, lag, forward, backward, past, item, event):
     """Take back from the memories the user's latest touch of the item, as far as `past` reaches."""
     start = -1
     for q in range(past.counts[0] - 1, -1, -1):
@@ -97,18 +100,14 @@ def take_memories(totals, lag, forward, backward, past, item):
         row = past.items[q]
         if row != item:
             w = weight * SESSION_DECAY ** (past.sessions[q] - past.sessions[start])
-            totals.forward[row] -= remove(forward.other, forward.count, forward.marks, row, WINDOW_SLOTS, item, w)
+            totals.forward[row] -= remove(
+                forward.other, forward.count, forward.marks, row, WINDOW_SLOTS, item, w, event
+            )
             totals.backward[item] -= remove(
-                backward.other,
-                backward.count,
-                backward.marks,
-                item,
-                WINDOW_SLOTS,
-                row,
-                w,
+                backward.other, backward.count, backward.marks, item, WINDOW_SLOTS, row, w, event
             )
             if q == start + 1:
-                totals.lag[row] -= remove(lag.other, lag.count, lag.marks, row, LAG_SLOTS, item, 1.0)
+                totals.lag[row] -= remove(lag.other, lag.count, lag.marks, row, LAG_SLOTS, item, 1.0, event)
             mark(totals.marks, row)
             mark(totals.marks, item)
         weight *= WINDOW_DECAY

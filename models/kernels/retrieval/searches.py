@@ -36,9 +36,9 @@ def touch(stats, query, second):
 
 
 @kernel
-def learn(memory, stats, query, item, weight):
-    """Add an item that was taken after a query."""
-    add(memory.other, memory.count, memory.marks, query, QUERY_SLOTS, item, weight)
+def learn(memory, stats, query, item, weight, event):
+    """Add an item that was taken after a query, at event number `event`."""
+    add(memory.other, memory.count, memory.marks, query, QUERY_SLOTS, item, weight, event)
     stats.total[query] += weight
     fade(memory.count, memory.marks, stats.total, query, QUERY_SLOTS)
     mark(stats.marks, query)

@@ -64,8 +64,8 @@ def test_only_the_named_row_changes(rows):
 
 
 def test_searches_find_the_first_and_a_free_slot_is_the_least():
-    others, counts = np.arange(100, 140, dtype=np.int32), np.full(40, 2.0, np.float32)
-    counts[[9, 12]] = 1.0
+    others, counts = np.arange(100, 140, dtype=np.int32), np.full(40, 60_000, np.uint16)
+    counts[[9, 12]] = 40_000
     out = np.zeros(2, np.int64)
     searches(others, counts, 3, 107, out)
     assert out.tolist() == [4, 6]

@@ -15,6 +15,7 @@ from models.merging.touched import all_parts, split
 from models.recommender import RecommenderOptions, new_state
 from models.state import SCHEMA, Column, TableChanges
 from models.state.marks import Marks
+from models.state.number_codes import codes, numbers
 from tests import naive
 
 WIDTH = dim.CATEGORY_NEXT
@@ -24,11 +25,11 @@ ROW = 1
 
 
 def memory(pairs: dict[int, float]) -> tuple[np.ndarray, np.ndarray]:
-    others, counts = np.full(3 * WIDTH, -1, np.int32), np.zeros(3 * WIDTH, np.float32)
+    others, counts = np.full(3 * WIDTH, -1, np.int32), np.zeros(3 * WIDTH)
     others[0], counts[0], others[-1], counts[-1] = 3, 7.0, 4, 8.0
     for at, (other, count) in enumerate(pairs.items(), ROW * WIDTH):
         others[at], counts[at] = other, count
-    return others, counts
+    return others, codes(counts)
 
 
 def learned(random: np.random.Generator, base: dict[int, float], size: int) -> list[tuple[int, int, float]]:
@@ -62,7 +63,7 @@ def merge_memories(
         (slots + ROW * WIDTH).astype(np.int32),
         np.cumsum([0, *map(len, parts)]),
         named.astype(np.int32),
-        held.astype(np.float32),
+        codes(held),
         np.empty(0, np.float32) if factors is None else factors,
         np.empty(len(parts), np.int64),
         np.empty(len(parts), np.int64),
@@ -90,7 +91,9 @@ def test_a_memory_is_merged_by_what_its_slots_name(seed: int, filled: int, parts
     merge_memories(others, counts, touched)
     expected = naive.merging.neighbours(base, [whole(base, part) for part in touched], WIDTH)
     own = slice(ROW * WIDTH, (ROW + 1) * WIDTH)
-    found = {int(other): float(count) for other, count in zip(others[own], counts[own], strict=True) if other >= 0}
+    found = {
+        int(other): float(count) for other, count in zip(others[own], numbers(counts[own]), strict=True) if other >= 0
+    }
     # Of equal counts any may be the one that does not fit.
     assert sorted(found.values()) == pytest.approx(sorted(expected.values()))
     least = min(expected.values(), default=0.0)
@@ -99,28 +102,28 @@ def test_a_memory_is_merged_by_what_its_slots_name(seed: int, filled: int, parts
     }
     kept = [at for at, (other, _) in enumerate(base.items()) if other in found]
     assert all(others[ROW * WIDTH + at] == [*base][at] for at in kept)
-    assert (others[0], counts[0], others[-1], counts[-1]) == (3, 7.0, 4, 8.0)
+    assert (others[0], others[-1], *numbers(counts[[0, -1]])) == (3, 4, 7.0, 8.0)
 
 
 def test_a_part_that_halved_its_memory_counts_as_if_it_had_not() -> None:
     others, counts = memory({5: 100.0, 6: 40.0})
     parts = [[(0, 5, 52.0), (1, 6, 20.0)], [(0, 5, 101.0), (1, 6, 43.0)]]
     merge_memories(others, counts, parts, np.array([2.0, 2.0, 1.0, 1.0], np.float32))
-    assert counts[ROW * WIDTH : ROW * WIDTH + 2].tolist() == [105.0, 43.0]
+    assert numbers(counts[ROW * WIDTH : ROW * WIDTH + 2]).tolist() == [105.0, 43.0]
 
 
 def test_a_slot_that_no_part_touched_stays_as_every_part_has_it() -> None:
     others, counts = memory({5: 0.0, 6: 40.0})
     merge_memories(others, counts, [[(1, 6, 41.0)], [(1, 6, 43.0)]])
     assert others[ROW * WIDTH : ROW * WIDTH + 2].tolist() == [5, 6]
-    assert counts[ROW * WIDTH : ROW * WIDTH + 2].tolist() == [0.0, 44.0]
+    assert numbers(counts[ROW * WIDTH : ROW * WIDTH + 2]).tolist() == [0.0, 44.0]
 
 
 def test_a_memory_that_one_part_touched_is_taken_over_as_it_is() -> None:
     others, counts = memory({5: 100.0, 6: 40.0})
     merge_memories(others, counts, [[], [(1, 9, 3.5)], []])
     assert others[ROW * WIDTH : ROW * WIDTH + 2].tolist() == [5, 9]
-    assert counts[ROW * WIDTH : ROW * WIDTH + 2].tolist() == [100.0, 3.5]
+    assert numbers(counts[ROW * WIDTH : ROW * WIDTH + 2]).tolist() == [100.0, 3.5]
 
 
 @settings(max_examples=40, deadline=None)

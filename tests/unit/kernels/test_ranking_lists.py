@@ -13,6 +13,7 @@ from models.recommender.explanation import explained
 from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import new_scratch
 from models.recommender.types import RecommenderOptions
+from models.state import rings
 from tests import naive
 from tests.support.streams.shop import ShopFacts, facts, stream
 
@@ -28,13 +29,9 @@ def learned(request):
 @pytest.fixture(scope="module")
 def requests(learned):
     """Histories as (item row, time, kind), newest first, of 30 users and of a new one."""
-    ring, users = learned.state.private.user_ring, learned.state.private.user
-    found = [[]]
-    for user in range(len(learned.state.keys["user"])):
-        pushed = int(users.pushed[user])
-        places = [user * dim.RING + (pushed - 1 - back) % dim.RING for back in range(min(pushed, dim.RING))]
-        found.append([(int(ring.item[at]), int(ring.time[at]), int(ring.kind[at])) for at in places])
-    return found
+    users = range(len(learned.state.keys["user"]))
+    did = [rings.read(learned.state, user) for user in users]
+    return [[], *([*zip(*(column.tolist() for column in each), strict=True)] for each in did)]
 
 
 def prepare(learned, request, scratch, now):

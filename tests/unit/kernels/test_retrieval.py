@@ -16,6 +16,7 @@ from models.recommender.recommender import new_state
 from models.recommender.scratch import new_scratch
 from models.recommender.types import RecommenderOptions
 from models.state.marks import Marks
+from models.state.number_codes import codes, numbers
 from tests import naive
 
 SCRATCH = new_scratch()
@@ -74,24 +75,24 @@ def test_a_price_in_the_wrong_unit_counts_as_one_that_rose_by_two_thirds():
 @pytest.mark.parametrize("width", [6, 16, 20, dim.LAG_SLOTS, dim.WINDOW_SLOTS])
 def test_a_memory_keeps_the_pairs_of_its_twin(rng, width):
     memory = naive.retrieval.Memory(width)
-    others, counts = np.full(2 * width, -1, np.int32), np.zeros(2 * width, np.float32)
-    for _ in range(60 * width):
+    others, counts = np.full(2 * width, -1, np.int32), np.zeros(2 * width, np.uint16)
+    for event in range(60 * width):
         item, weight = int(rng.zipf(1.3) % (4 * width)), float(rng.random()) + 0.01
         memory.add(item, weight)
-        transitions.add(others, counts, marks(2 * width), 1, width, item, weight)
-    found = {int(i): float(c) for i, c in zip(others[width:], counts[width:], strict=True)}
-    assert found == pytest.approx({int(i): c for i, c in memory.pairs}, rel=1e-4)
+        transitions.add(others, counts, marks(2 * width), 1, width, item, weight, event)
+    found = {int(i): float(c) for i, c in zip(others[width:], numbers(counts[width:]), strict=True)}
+    assert found == pytest.approx({int(i): c for i, c in memory.pairs}, rel=1e-2)
     assert others[:width].tolist() == [-1] * width
 
 
 @pytest.mark.parametrize("width", [2, 30, 50])
 def test_a_removed_neighbour_hands_on_nothing(width):
-    others, counts = np.arange(width, dtype=np.int32), np.full(width, 5.0, np.float32)
-    others[width - 2], counts[width - 2] = -1, 9.0
-    transitions.add(others, counts, marks(width), 0, width, 77, 1.0)
-    assert (others[width - 2], counts[width - 2]) == (77, 1.0)
+    others, counts = np.arange(width, dtype=np.int32), codes(np.full(width, 5.0))
+    others[width - 2], counts[width - 2] = -1, codes(np.array(9.0))
+    transitions.add(others, counts, marks(width), 0, width, 77, 1.0, 3)
+    assert (others[width - 2], numbers(counts)[width - 2]) == (77, 1.0)
     assert others.sum() == sum(range(width)) - (width - 2) + 77
-    assert counts.sum() == 5.0 * (width - 1) + 1.0
+    assert numbers(counts).sum() == 5.0 * (width - 1) + 1.0
 
 
 EVENTS = st.lists(st.tuples(st.integers(-1, 6), st.integers(0, 9), st.integers(0, 8)), max_size=60)
@@ -103,7 +104,7 @@ def test_a_list_from_a_request_and_the_ring_are_one_history(steps):
     now, when = 1_000_000, 1_000_000
     events = []
     for item, pause, kind in steps:
-        when -= pause * 500
+        when -= naive.core.kept_pause(pause * 500)
         events.append((item, when, kind))
     columns = np.array(events or np.zeros((0, 3)), np.int64).T.reshape(3, -1)
     history.take(SCRATCH.history, columns[0].astype(np.int32), columns[1], columns[2].astype(np.uint8), now)
@@ -112,12 +113,37 @@ def test_a_list_from_a_request_and_the_ring_are_one_history(steps):
     assert [event[3] for event in outside] == naive.retrieval.sessions(
         [event[1] for event in naive.retrieval.history(events)], now
     )
-    ring = [np.zeros(2 * dim.RING, dtype) for dtype in (np.int32, np.uint32, np.uint8)]
-    for at, event in enumerate(reversed(events)):
-        for column, value in zip(ring, event, strict=True):
-            column[dim.RING + at] = value
-    history.recall(SCRATCH.history, *ring, 1, len(events), now, dim.RING)
+    learner = ring_of(reversed(events))
+    history.recall(SCRATCH.history, *learner, 1, len(events), now, dim.RING)
     assert read() == outside
+
+
+def ring_of(events):
+    """Items, entries and time of the newest of the second of two users, who did these events, oldest first."""
+    state = new_state(RecommenderOptions(items=300, users=2))
+    for user in ("ann", "bob"):
+        state.add("user", user)
+    for item, when, kind in events:
+        history.push(state.private.user_ring, state.private.user, 1, item, when, kind)
+    return state.private.user_ring.item, state.private.user_ring.did, state.private.user.newest
+
+
+@given(st.lists(st.integers(0, 40_000_000), min_size=1, max_size=150))
+@settings(deadline=None)
+def test_the_age_of_an_event_in_a_ring_is_within_a_two_hundred_and_fiftieth(pauses):
+    moments = 1_500_000_000 + np.cumsum(pauses)
+    learner = ring_of([(at, int(moment), dim.CART) for at, moment in enumerate(moments)])
+    history.recall(SCRATCH.history, *learner, 1, len(pauses), int(moments[-1]), dim.RING)
+    found, expected = read(), [*enumerate(moments.tolist())][: -dim.RING - 1 : -1]
+    assert [(item, kind) for item, _, kind, _ in found] == [(item, dim.CART) for item, _ in expected]
+    for (_, time, _, _), (_, moment) in zip(found, expected, strict=True):
+        assert abs(time - moment) <= (moments[-1] - moment) / 256 + 1e-9
+
+
+def test_an_event_behind_the_newest_of_its_user_counts_as_done_with_it():
+    learner = ring_of([(1, 1_000, 0), (2, 1_060, 3), (3, 1_020, 0), (4, 1_100, 0)])
+    history.recall(SCRATCH.history, *learner, 1, 4, 1_100, dim.RING)
+    assert [(item, time) for item, time, _, _ in read()] == [(4, 1_100), (3, 1_060), (2, 1_060), (1, 1_000)]
 
 
 def read():
@@ -164,12 +190,9 @@ def test_a_history_stays_as_it_is_where_no_order_can_be_left_out(events, item, n
 
 
 def test_the_ring_overwrites_its_oldest():
-    ring = [np.zeros(dim.RING, dtype) for dtype in (np.int32, np.uint32, np.uint8)]
-    for at in range(dim.RING + 5):
-        for column, value in zip(ring, (at, 1000 + at, 0), strict=True):
-            column[at % dim.RING] = value
-    history.recall(SCRATCH.history, *ring, 0, dim.RING + 5, 5000, dim.RING)
-    assert [event[0] for event in read()] == list(range(dim.RING + 4, 4, -1))
+    learner = ring_of([(at, 1000 + at, 0) for at in range(dim.RING + 5)])
+    history.recall(SCRATCH.history, *learner, 1, dim.RING + 5, 5000, dim.RING)
+    assert [event[:2] for event in read()] == [(at, 1000 + at) for at in range(dim.RING + 4, 4, -1)]
 
 
 def test_a_full_pool_gives_the_place_of_the_least_popular_of_eight(rng):

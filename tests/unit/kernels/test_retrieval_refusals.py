@@ -126,7 +126,7 @@ def test_a_return_takes_the_purchase_out_of_the_memories():
             for pair, count in pairs.items():
                 if pair[1] == _row(recommender, "i55") or pair[0] == _row(recommender, "i55"):
                     # The half count that a full row handed on to the newcomer stays.
-                    assert count <= before[name].get(pair, 0.0) + 1e-5 or pair[0] in full
+                    assert count <= before[name].get(pair, 0.0) * 1.001 + 1e-5 or pair[0] in full
 
 
 def _row(recommender, item):

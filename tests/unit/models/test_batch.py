@@ -17,6 +17,7 @@ from models.kernels.retrieval import factorization
 from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import new_scratch
 from models.recommender.types import RecommenderOptions
+from models.state.rings import kinds
 from streaming.intake.intake import PreparedBatch
 from streaming.learner.batching import split
 from tests.support.oracles.seen import Seen
@@ -81,7 +82,8 @@ def test_a_pass_at_the_full_rate_takes_the_steps_that_learning_takes(recommender
     learn(twin, stream(600))
     passes = Passes(recommender, events)
     learn(recommender, events)
-    rings = {name: twin.state.tables["user_ring"].columns[name].copy() for name in ("item", "time", "kind")}
+    ring = twin.state.tables["user_ring"].columns
+    rings = {"item": ring["item"].copy(), "kind": kinds(ring["did"])}
     pushed = twin.state.tables["user"].columns["pushed"].copy()
     learn(twin, events)
     assert passes.run(1.0, yes)

@@ -12,13 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.shard_costs import within
-from models import dimensions as dim
 from models.merging import Part, Shard, from_arrays, merge, to_arrays
 from models.merging.renumbering import Tables, renumbered
 from models.recommender import Recommender, RecommenderOptions, new_state
 from models.records.events import Event
 from models.records.items import ItemFacts
-from models.state import SCHEMA, Column, State, duplicate
+from models.state import SCHEMA, Column, State, duplicate, rings
 from service.local import purchases
 from tests import naive
 
@@ -106,11 +105,8 @@ def of_ids(state: State, space: str, table: str, column: str) -> dict[str, objec
 def histories(state: State) -> dict[str, list[tuple[str | None, int, int]]]:
     """What each user did, oldest first, by the ids of items."""
     found, ids = {}, [*state.keys["item"].ids, None]
-    ring, pushed = state.tables["user_ring"].columns, state.tables["user"].columns["pushed"]
     for user, row in state.keys["user"].rows.items():
-        last = int(pushed[row])
-        places = row * dim.RING + np.arange(max(0, last - dim.RING), last) % dim.RING
-        items, times, kinds = (ring[name][places].tolist() for name in ("item", "time", "kind"))
+        items, times, kinds = (column[::-1].tolist() for column in rings.read(state, row))
         found[user] = [(ids[item], time, kind) for item, time, kind in zip(items, times, kinds, strict=True)]
     return found
 

@@ -14,6 +14,7 @@ from models.recommender.prequential import CONTENDERS
 from models.recommender.recommender import Recommender, new_state
 from models.recommender.scratch import new_scratch
 from models.recommender.types import RecommenderOptions
+from models.state.number_codes import codes, numbers
 from models.state.schema import SCHEMA
 from models.state.state import State
 from tests.support.streams.shop import START, ShopEvent, facts, stream
@@ -356,8 +357,8 @@ def test_popular_counts_people_and_not_the_visits_of_one():
 
 @kernel
 def steps_between_categories(nexts, stats, target, number):
-    for _ in range(number):
-        learning.learn_category(nexts, stats, 0, target)
+    for event in range(number):
+        learning.learn_category(nexts, stats, 0, target, event)
 
 
 def test_a_memory_follows_a_change_of_taste_beyond_where_a_32_bit_float_stops_counting():
@@ -367,10 +368,10 @@ def test_a_memory_follows_a_change_of_taste_beyond_where_a_32_bit_float_stops_co
     nexts, stats = state.served.category_next, state.served.category_stats
     steps_between_categories(nexts, stats, 1, 1 << 25)
     steps_between_categories(nexts, stats, 2, 1 << 23)
-    shares = nexts.count[: dim.CATEGORY_NEXT] / stats.total[0]
+    shares = numbers(nexts.count[: dim.CATEGORY_NEXT]) / stats.total[0]
     by_target = {int(other): float(share) for other, share in zip(nexts.other, shares, strict=False) if other >= 0}
     assert by_target[2] > 0.99
-    assert sum(by_target.values()) == pytest.approx(1.0, rel=1e-3)
+    assert sum(by_target.values()) == pytest.approx(1.0, rel=0.05)  # rounded by chance: a standard error of 0.016
     assert stats.total[0] <= dim.REMEMBERED
 
 
@@ -381,11 +382,11 @@ def test_a_memory_of_an_item_that_counted_to_the_end_of_a_32_bit_float_learns_ag
     row = recommender.state.keys["item"].rows["i1"]
     totals, memory = recommender.state.served.item_totals, getattr(recommender.state.served, f"{name}_memory")
     width = dim.LAG_SLOTS if name == "lag" else dim.WINDOW_SLOTS
-    getattr(totals, name)[row], memory.count[row * width] = 2.0**24, 2.0**24
+    getattr(totals, name)[row], memory.count[row * width] = 2.0**24, codes(np.array(2.0**24))
     later = [ShopEvent(0, "bob", item, START + 99 + n) for n, item in enumerate(["i3", "i1", "i3", "i1", "i3"] * 9)]
     recommender.learn_events(later, [event.timestamp for event in later], facts())
     assert getattr(totals, name)[row] <= dim.REMEMBERED
-    assert memory.count[row * width] <= dim.REMEMBERED
+    assert numbers(memory.count[row * width]) <= dim.REMEMBERED
 
 
 def test_each_later_line_of_an_order_also_trains_the_question_before_the_order():
