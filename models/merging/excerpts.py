@@ -19,32 +19,30 @@ Nothing is in the coordinator's state before step 4, so a version is never cut f
                      were before the round: no ranker trains in a round in which a shard is lost.
 
 Which columns can be declared `often`, held by a test: decayed counts, one row of each key; whether an untouched item is
-listed; and columns of the model's own tables with one of RULES. Of these a column goes with those that its rule goes
-by, and with those that go by it; the curvature of weights need not be declared.
+listed; and columns of the model's own tables with one of `model_vector.RULES`, or the curvature. Of these a column goes
+with those that its rule goes by, and with those that go by it; the curvature of weights need not be declared.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Final
 
 import numpy as np
 
 from models.arrays import Array
 from models.features import FEATURES
-from models.merging import compiled_rules, rankers
-from models.merging.column_rules import Steps, counted_steps, merged
-from models.merging.renumbering import Tables
-from models.merging.touched import AllParts, all_parts, split
+from models.merging import column_rules, rankers
+from models.merging.model_vector import layout
+from models.merging.touched import all_parts, distinct, split
 from models.merging.transport import Part
 from models.state import MODEL, Changes, Column, Schema, State, TableChanges
-from models.state.merges import Rule
 
-RULES: Final[frozenset[Rule]] = frozenset({"sum", "settling", "mean", "fading", "newton"})
-"""Rules of columns of the model's own tables that excerpts can have; of other key spaces "decayed" and `LISTED`."""
+VECTOR: Final = "model"
+"""The name under which the model's own columns travel: as one vector of numbers (models/merging/model_vector.py), with
+the curvature of the shared weights up, and its inverse down."""
 
-LISTS: Final = "clock.lists"
+LISTS: Final = ("clock", "lists")
 """The count of lists that the ranker trained on."""
 
 LISTED: Final = "item_fresh"
@@ -80,13 +78,15 @@ class Excerpts:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._model = _copied(state)
-        self._own = {name: table.columns for name, table in self._model.schema.tables.items()}
-        others = {name: own for name, own in often(state.schema).items() if name not in self._own}
-        del others[LISTED]
-        self._counts = others
-        self._touched: dict[int, Array] = {}
-        self._held: dict[str, TableChanges] = {}
+        told = often(state.schema)
+        self._layout = layout(state.schema)
+        self._own = {name: own for name, own in told.items() if state.schema.tables[name].keys == MODEL}
+        self._vector = self._layout.read(state)
+        self._ranker = rankers.held(state)
+        others = {name: own for name, own in told.items() if name not in self._own and name != LISTED}
+        self._held = {name: _Held(state, name, own) for name, own in others.items()}
+        self._touched: dict[int, list[Array]] = {}
+        self._known = np.zeros(len(state.tables[LISTED].columns["listed"]), np.bool_)
         self._shards: set[int] = set()
 
     def merge(self, excerpts: Sequence[Part]) -> Changes:
@@ -95,73 +95,51 @@ class Excerpts:
         Returns:
             What every shard takes over.
         """
-        excerpts = sorted((part for part in excerpts if not part.empty), key=lambda part: part.shard)
-        self._shards.update(part.shard for part in excerpts)
-        parts = [self._with_all_tables(part) for part in excerpts]
-        found = self._merge_model(parts) if parts else {}
-        for name, columns in self._counts.items():
-            if any(len(part[name].rows) for part in parts):
-                found[name] = self._merge_counts(name, columns, [part[name] for part in parts])
-        found |= self._merge_touches(excerpts)
-        return Changes(False, {}, found)
+        parts = sorted((part for part in excerpts if not part.empty), key=lambda part: part.shard)
+        self._shards.update(part.shard for part in parts)
+        found = {}
+        trained = [part.changes.tables[VECTOR].columns for part in parts if VECTOR in part.changes.tables]
+        if trained:
+            found[VECTOR] = self._merge_model(trained)
+        for name, held in self._held.items():
+            told = [part.changes.tables[name] for part in parts if name in part.changes.tables]
+            if any(len(each.rows) for each in told):
+                found[name] = held.merge(told)
+        return Changes(False, {}, found | self._merge_touches(parts))
 
-    def _merge_touches(self, excerpts: Sequence[Part]) -> dict[str, TableChanges]:
+    def _merge_touches(self, parts: Sequence[Part]) -> dict[str, TableChanges]:
         """Note whose items left the lists."""
-        listed = self._state.tables[LISTED].columns["listed"]
-        known = self._all_touched()
-        for part in excerpts:
+        listed, fresh = self._state.tables[LISTED].columns["listed"], []
+        for part in parts:
             own = part.changes.tables.get(LISTED)
-            if own is not None and len(own.rows):
-                before = self._touched.get(part.shard, own.rows[:0])
-                self._touched[part.shard] = np.union1d(before, own.rows[listed[own.rows] == 1])
-        rows = np.setdiff1d(self._all_touched(), known)
+            if own is None or not len(own.rows):
+                continue
+            rows = own.rows[listed[own.rows] == 1]
+            self._touched.setdefault(part.shard, []).append(rows)
+            fresh.append(rows[~self._known[rows]])
+            self._known[rows] = True
+        rows = np.sort(np.concatenate(fresh)) if fresh else np.zeros(0, np.int32)
         return {LISTED: TableChanges(rows, {"listed": np.zeros(len(rows), np.uint8)})} if len(rows) else {}
 
-    def _all_touched(self) -> Array:
-        """Items that left the lists at any shard, ascending."""
-        return np.unique(np.concatenate([np.zeros(0, np.int32), *self._touched.values()])).astype(np.int32)
-
-    def _with_all_tables(self, part: Part) -> Tables:
-        nothing = np.zeros(0, np.int32)
-        return {
-            name: part.changes.tables.get(name)
-            or TableChanges(nothing, {column.name: self._state.tables[name].columns[column.name][:0] for column in own})
-            for name, own in (self._own | self._counts).items()
-        }
-
-    def _merge_model(self, parts: Sequence[Tables]) -> dict[str, TableChanges]:
+    def _merge_model(self, told: Sequence[Mapping[str, Array]]) -> TableChanges:
         """Merge the model's own columns into those that the last excerpts made."""
-        tables = self._model.tables
-        names = {
-            column.merge.by for own in self._own.values() for column in own if column.merge.rule in {"mean", "fading"}
-        }
-        steps = counted_steps(self._model, parts, names)
-        weights = tables["ranker"].columns["weight"][:FEATURES].astype(np.float64)
-        inverse = tables["curvature"].columns["inverse"].copy()
-        found = {}
-        for name, own in self._own.items():
-            changes = all_parts([part[name] for part in parts], [column.name for column in own])
-            if len(changes.rows):
-                rows = np.unique(changes.rows)
-                found[name] = TableChanges(rows, {})
-                _merge_rows(own, tables[name].columns, changes, steps.__getitem__)
-        rankers.newton(self._model, parts, weights, inverse, steps[LISTS][1])
-        return {name: TableChanges(each.rows, tables[name].read(each.rows)) for name, each in found.items()}
+        vectors = [each["values"] for each in told]
+        lists, weights = (self._layout.slices[name] for name in (LISTS, ("ranker", "weight")))
+        shared = slice(weights.start, weights.start + FEATURES)
+        taken = np.array([vector[lists][0] - self._vector[lists][0] for vector in vectors])
+        learned = np.flatnonzero(taken > 0).tolist()  # a part that only trained before the last excerpt has nothing new
+        before = self._ranker._replace(weights=self._vector[shared].copy())
+        trained = [rankers.Shared(vectors[at][shared], None, told[at][rankers.INFORMATION]) for at in learned]
+        self._layout.merge(self._vector, vectors)
+        self._ranker = rankers.combined(before, trained, taken[learned])
+        self._ranker = self._ranker._replace(inverse=self._ranker.known_inverse())
+        self._vector[shared] = self._ranker.weights.astype(np.float32)
+        return TableChanges(_ONE, {"values": self._vector.copy(), "inverse": self._ranker.known_inverse()})
 
-    def _merge_counts(self, name: str, columns: Sequence[Column], changes: Sequence[TableChanges]) -> TableChanges:
-        """Merge decayed counts of the rows that any shard named, which are few of the table."""
-        rows = np.unique(np.concatenate([each.rows for each in changes]))
-        values = {column.name: self._state.tables[name].columns[column.name][rows] for column in columns}
-        held = self._held.get(name)
-        if held is not None:
-            _, here, there = np.intersect1d(rows, held.rows, assume_unique=True, return_indices=True)
-            for column, own in values.items():
-                own[here] = held.columns[column][there]
-        moved = [TableChanges(rows.searchsorted(each.rows).astype(np.int32), each.columns) for each in changes]
-        _merge_rows(columns, values, all_parts(moved, values), _no_steps)
-        found = TableChanges(rows, values)
-        self._held[name] = found if held is None else _joined(held, found)
-        return found
+    @property
+    def curvature(self) -> Array | None:
+        """The curvature of the ranker's shared weights that `finish` left in the state; None where nobody knows it."""
+        return self._ranker.curvature
 
     def only(self, shard: int) -> bool:
         """Whether no other shard has told anything."""
@@ -180,21 +158,22 @@ class Excerpts:
             return list(parts)
         for name, held in self._held.items():
             self._state.tables[name].mark(held.rows)
-        for name, data in self._model.tables.items():
-            self._state.tables[name].mark(np.arange(data.room, dtype=np.int32))
+        for name in self._own:
+            data = self._state.tables[name]
+            data.mark(np.arange(data.room, dtype=np.int32))
         present = {part.shard for part in parts}
         if not self._shards <= present:
+            self._ranker = rankers.held(self._state)
             lost = self._touched_by_others_than(present)
             return [Part(part.shard, part.shards, self._without_lost(part.changes, lost)) for part in parts]
-        for name, data in self._model.tables.items():
-            for column, values in data.columns.items():
-                self._state.tables[name].columns[column][:] = values
+        self._layout.write(self._vector, self._state)
+        self._state.tables["curvature"].columns["inverse"][:] = self._ranker.known_inverse()
         return list(parts)
 
     def _touched_by_others_than(self, shards: set[int]) -> Array:
         """Items that left the lists at other shards than these alone."""
-        kept = [rows for shard, rows in self._touched.items() if shard in shards]
-        return np.setdiff1d(self._all_touched(), np.concatenate([np.zeros(0, np.int32), *kept]))
+        kept = [rows for shard, own in self._touched.items() if shard in shards for rows in own]
+        return np.setdiff1d(np.flatnonzero(self._known), np.concatenate([np.zeros(0, np.int32), *kept]))
 
     def _without_lost(self, changes: Changes, touched: Array) -> Changes:
         """Changes without what lost shards told: `touched` items are listed, unless this shard has events of them.
@@ -204,7 +183,7 @@ class Excerpts:
         tables = {}
         for name, each in changes.tables.items():
             own = {column.name for column in self._own.get(name, ())}
-            if own == set(each.columns):
+            if own and own >= {*each.columns} - {rankers.INFORMATION}:
                 continue
             base = self._state.tables[name].columns
             columns = {key: base[key][each.rows] if key in own else values for key, values in each.columns.items()}
@@ -223,48 +202,56 @@ class Excerpts:
         return stats.rows[held][stats.columns["events"][held] > known[stats.rows[held]]]
 
 
-@cache
-def _of_the_model(schema: Schema) -> Schema:
-    """The schema of those columns of excerpts that are in the model's own tables."""
-    return schema.of_the_model({name: own for name, own in often(schema).items() if schema.tables[name].keys == MODEL})
+class _Held:
+    """Decayed counts of one table, of those rows alone that any shard named: they are few of the table.
+
+    Attributes:
+        rows: Which, in the order in which they came.
+    """
+
+    def __init__(self, state: State, name: str, columns: Sequence[Column]) -> None:
+        self._columns, self._base = columns, state.tables[name].columns
+        self.rows = np.zeros(0, np.int32)
+        self._values = {column.name: self._base[column.name][:0] for column in columns}
+        self._places = np.zeros(state.tables[name].room, np.int32)  # in `rows`, from 1 on; 0 for none
+
+    def merge(self, told: Sequence[TableChanges]) -> TableChanges:
+        """Merge what shards tell; what the rows of any of them become."""
+        rows = distinct(np.concatenate([each.rows for each in told]))
+        new = rows[self._places[rows] == 0]
+        self._places[new] = np.arange(len(self.rows) + 1, len(self.rows) + len(new) + 1, dtype=np.int32)
+        self.rows = np.concatenate([self.rows, new])
+        self._values = {key: np.concatenate([held, self._base[key][new]]) for key, held in self._values.items()}
+        moved = [TableChanges(self._places[each.rows] - 1, each.columns) for each in told]
+        changes = all_parts(moved, self._values)
+        column_rules.merge(self._values, self._columns, changes, split(changes), _no_steps)
+        return TableChanges(rows, _read(self._values, self._places[rows] - 1).columns)
 
 
-def _copied(state: State) -> State:
-    """A state that has the model's own columns of excerpts alone."""
-    found = State(_of_the_model(state.schema))
-    for name, data in found.tables.items():
-        for column, values in data.columns.items():
-            values[:] = state.tables[name].columns[column]
-    return found
-
-
-def _merge_rows(columns: Sequence[Column], targets: Mapping[str, Array], changes: AllParts, steps: Steps) -> None:
-    """Merge the rows of all parts by the rules of their columns, in place."""
-    rows = split(changes)
-    for column in columns:
-        compiled_rules.take_alone(targets[column.name], changes.columns[column.name], changes, rows)
-    if not len(rows.rows):
-        return
-    sums = [column for column in columns if column.merge.rule == "sum"]
-    others = [column for column in columns if column.merge.rule not in {"sum", "newton"}]
-    shared = rows.shared(changes, {column.name: targets[column.name] for column in columns})
-    found = {column.name: merged(shared, column, steps) for column in others}
-    compiled_rules.merge(targets, sums, changes, rows)
-    for name, values in found.items():
-        targets[name][rows.rows] = values
-
-
-def _joined(held: TableChanges, more: TableChanges) -> TableChanges:
-    """Rows of both; where both have one, the values of `more`."""
-    kept = np.isin(held.rows, more.rows, assume_unique=True, invert=True)
-    rows = np.concatenate([held.rows[kept], more.rows])
-    order = np.argsort(rows, kind="stable")
-    columns = {name: np.concatenate([held.columns[name][kept], values])[order] for name, values in more.columns.items()}
-    return TableChanges(rows[order], columns)
+def _read(columns: Mapping[str, Array], rows: Array) -> TableChanges:
+    return TableChanges(rows, {key: values[rows] for key, values in columns.items()})
 
 
 def _no_steps(name: str) -> tuple[float, Array]:
     raise AssertionError(f"decayed counts go by no steps: {name}")
 
 
-__all__ = ["RULES", "Excerpts", "often"]
+def excerpt_of_model(state: State) -> dict[str, TableChanges]:
+    """What a shard tells of the model's own columns; nothing where it changed none of them."""
+    found = layout(state.schema)
+    if not any(len(state.tables[table].marks) for table, _ in found.slices):
+        return {}
+    curvature = np.linalg.inv(state.tables["curvature"].columns["inverse"])
+    return {VECTOR: TableChanges(_ONE, {"values": found.read(state), rankers.INFORMATION: curvature})}
+
+
+def take_over_model(state: State, merged: TableChanges) -> None:
+    """Write what the excerpts of all shards made of the model's own columns."""
+    layout(state.schema).write(merged.columns["values"], state)
+    state.tables["curvature"].columns["inverse"][:] = merged.columns["inverse"]
+
+
+_ONE: Final = np.zeros(1, np.int32)
+
+
+__all__ = ["Excerpts", "excerpt_of_model", "often", "take_over_model"]

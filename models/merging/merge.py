@@ -13,24 +13,19 @@ touched, so that the changes of the state bring every shard to it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
-from models import dimensions as dim
 from models.arrays import Array
-from models.features import FEATURES
 from models.kernels.core.marks import mark_all
-from models.merging import compiled_rules, memories, moved_users, pairs, ranked_lists, rankers, sightings
-from models.merging.column_rules import counted_steps, halved, merged
+from models.merging import column_rules, memories, moved_users, pairs, ranked_lists, rankers, sightings
 from models.merging.excerpts import Excerpts
 from models.merging.memories import Halvings, counted
 from models.merging.renumbering import renumbered
-from models.merging.touched import AllParts, Shared, all_parts, split
+from models.merging.touched import AllParts, all_parts, split
 from models.merging.transport import Part
-from models.state import Column, State
+from models.state import State
 from models.state.merges import Rule
 
 APART: Final[frozenset[Rule]] = frozenset({
@@ -102,10 +97,9 @@ class _Merge:
             parts = excerpts.finish(parts)
         self._parts = renumbered(state, parts)
         self._touched = {name: self._joined(name) for name in state.tables}
-        self._steps = counted_steps(state, self._parts, COUNTS)
+        self._steps = column_rules.counted_steps(state, self._parts, COUNTS)
         self._chosen = int(_column(state, "chosen.contender")[0])
-        self._weights = _column(state, "ranker.weight")[:FEATURES].astype(np.float64)
-        self._inverse = _column(state, "curvature.inverse").copy()
+        self._ranker = rankers.held(state, None if excerpts is None else excerpts.curvature)
         self._halvings: dict[str, Halvings] = {}
 
     def _joined(self, name: str) -> AllParts | None:
@@ -113,8 +107,9 @@ class _Merge:
         changes = [part[name] for part in self._parts]
         if not any(len(part.rows) for part in changes):
             return None
-        columns = self._state.tables[name].table.columns
-        return all_parts(changes, [column.name for column in columns if column.merge.rule not in APART - TOGETHER])
+        columns = [each for each in self._state.tables[name].table.columns if each.merge.rule not in APART - TOGETHER]
+        vectors = [column.name for column in columns if column_rules.is_vector(column)]
+        return all_parts(changes, [column.name for column in columns if column.name not in vectors], vectors)
 
     def run(self) -> Merged:
         """Run steps 3 to 5."""
@@ -134,31 +129,12 @@ class _Merge:
         if not own or changes is None:
             return
         rows = split(changes)
-        for column in own:
-            compiled_rules.take_alone(data.columns[column.name], changes.columns[column.name], changes, rows)
-        if not len(rows.rows):
-            return
-        compiled = [column for column in own if column.merge.rule in compiled_rules.RULES]
         totals = [column for column in own if column.merge.rule == "counted"]
-        others = {column.name: column for column in own if column not in [*compiled, *totals]}
-        found: Mapping[str, Array] = {}
-        if others:  # before the columns that their rules look at are merged
-            by = (column.merge.by for column in others.values() if column.merge.by in data.columns)
-            shared = rows.shared(changes, {each: data.columns[each] for each in dict.fromkeys([*others, *by])})
-            found = self._merged(shared, others)
         for column in totals:
+            column_rules.take_alone(data.columns[column.name], changes.columns[column.name], changes, rows)
             self._halvings[f"{name}.{column.name}"] = counted(data.columns[column.name], column, changes, rows)
-        compiled_rules.merge(data.columns, compiled, changes, rows)
-        for each, values in found.items():
-            data.columns[each][rows.rows] = values
-
-    def _merged(self, shared: Shared, own: Mapping[str, Column]) -> dict[str, Array]:
-        found: dict[str, Array] = {}
-        for column in own.values():
-            if column.merge.rule != "halved":
-                found[column.name] = merged(shared, column, self._steps.__getitem__)
-        together = [column.name for column in own.values() if column.merge.rule == "halved"]
-        return found | (halved(shared, together, dim.SIGNALS) if together else {})
+        others = [column for column in own if column not in totals]
+        column_rules.merge(data.columns, others, changes, rows, self._steps.__getitem__)
 
     def _merge_apart(self) -> int:
         """Step 4. Lists come after the popularity that orders them."""
@@ -178,7 +154,7 @@ class _Merge:
         ranked_lists.take_untouched(state, parts)
         ranked_lists.write_recent(state, parts, *self._steps["progress.recent"])
         sightings.merge(state, parts, *self._steps["progress.deferred"])
-        rankers.newton(state, parts, self._weights, self._inverse, self._steps["clock.lists"][1])
+        rankers.newton(state, parts, self._ranker, self._steps["clock.lists"][1])
         if len(parts) == 1:
             ranked_lists.take_pool(state, parts[0])
             rankers.follow(state, parts[0])

@@ -12,10 +12,11 @@ from models.arrays import Array
 from models.kernels.cold_start.lists import unlink_all
 from models.kernels.core.marks import mark_all
 from models.kernels.merging import top_lists
+from models.kernels.merging.alternation import take_turns
 from models.kernels.merging.pool_entries import enter_all
 from models.merging.renumbering import Tables
-from models.merging.touched import AllParts
-from models.state import State
+from models.merging.touched import AllParts, distinct
+from models.state import State, TableChanges
 
 SIZES: Final = {"top_items": dim.TOP, "category_top": dim.CATEGORY_TOP}
 """Places of each list."""
@@ -69,7 +70,7 @@ def take_untouched(state: State, parts: Sequence[Tables]) -> None:
     ]
     if not taken:
         return
-    touch(state, np.unique(np.concatenate(taken)).astype(np.int32))
+    touch(state, distinct(np.concatenate(taken)))
 
 
 def touch(state: State, rows: Array) -> None:
@@ -92,7 +93,7 @@ def enter_pool(state: State, parts: Sequence[Tables]) -> None:
     assert own is not None
     keys, random = state.tables["item_stats"].columns["key"], state.tables["progress"].columns["random"]
     if entered:
-        items = np.unique(np.concatenate(entered)).astype(np.int32)
+        items = distinct(np.concatenate(entered))
         enter_all(lent.pool, lent.clock, own.item_pool, keys, items, random)
 
 
@@ -116,22 +117,28 @@ def write_recent(state: State, parts: Sequence[Tables], before: int, written: Ar
     """
     data = state.tables["recent"]
     size = data.table.width
-    items, turns, owners = [], [], []
-    for number, (part, count) in enumerate(zip(parts, written.tolist(), strict=True)):
-        if not count:
-            continue
-        numbers = np.arange(max(0, count - size), count)
-        rows = (before + numbers) % size
-        items.append(part["recent"].columns["item"][np.searchsorted(part["recent"].rows, rows)])
-        turns.append((numbers + 0.5) / count)
-        owners.append(np.full(len(numbers), number))
-    if not items:
+    writers = [(part["recent"], int(count)) for part, count in zip(parts, written, strict=True) if count]
+    if not writers:
         return
-    order = np.lexsort((np.concatenate(owners), np.concatenate(turns)))[-size:]
-    last = before + int(written.sum())
-    rows = (np.arange(last - len(order), last) % size).astype(np.int32)
-    data.columns["item"][rows] = np.concatenate(items)[order]
+    counts = np.array([count for _, count in writers], np.int64)
+    found = np.empty(int(counts.clip(max=size).sum()), np.int32)
+    heads, starts, turns = np.empty_like(counts), np.empty_like(counts), np.empty(len(counts))
+    items = np.concatenate([_written(changes, before, count, size) for changes, count in writers])
+    take_turns(items, counts, size, heads, turns, starts, found)
+    newest, last = found[-size:], before + int(written.sum())
+    rows = (np.arange(last - len(newest), last) % size).astype(np.int32)
+    data.columns["item"][rows] = newest
     mark_all(data.marks.array, rows)
+
+
+def _written(changes: TableChanges, before: int, count: int, size: int) -> Array:
+    """The items that a part wrote into its ring of `size` places, in their order: the last `size` of `count`."""
+    rows = (before + np.arange(max(0, count - size), count)) % size
+    items = changes.columns["item"]
+    if len(items) != len(rows):  # where rows were marked that it did not write
+        return items[changes.rows.searchsorted(rows)]
+    at = int(changes.rows.searchsorted(rows[0]))
+    return np.concatenate([items[at:], items[:at]])
 
 
 __all__ = ["enter_pool", "take_pool", "take_top", "take_untouched", "top", "touch", "write_recent"]

@@ -1,8 +1,9 @@
-"""The ranker's shared weights by their curvature, and who is in charge by the merged evidence."""
+"""The ranker's shared weights, and who is in charge: what several parts trained in, one ranker out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -11,61 +12,121 @@ from models.arrays import Array
 from models.features import FEATURES
 from models.kernels.ranking.fallback import decide
 from models.merging.renumbering import Tables
-from models.state import State
+from models.state import State, TableChanges
+
+INFORMATION: Final = "information"
+"""The curvature itself, next to its inverse: what a part has besides the columns of its table."""
 
 
-def newton(state: State, parts: Sequence[Tables], weights: Array, inverse: Array, lists: Array) -> None:
+def informed(changes: TableChanges) -> TableChanges:
+    """Changes of the curvature with `INFORMATION`: each shard inverts its own, the coordinator only adds them up.
+
+    A step changes all rows; where not all are there, no step was taken.
+    """
+    if len(changes.rows) < FEATURES:
+        return changes
+    inverse = changes.columns["inverse"]
+    return TableChanges(changes.rows, {"inverse": inverse, INFORMATION: np.linalg.inv(inverse)})
+
+
+class Shared(NamedTuple):
+    """The shared weights of a ranker. Of the curvature and its inverse one may be unknown.
+
+    Attributes:
+        weights: (FEATURES,) f8.
+        inverse: Of the curvature, (FEATURES, FEATURES).
+        curvature: The curvature itself, (FEATURES, FEATURES).
+    """
+
+    weights: Array
+    inverse: Array | None
+    curvature: Array | None
+
+    def known_inverse(self) -> Array:
+        """The inverse, computed where it is unknown."""
+        return _inverted(self.inverse, self.curvature)
+
+    def known_curvature(self) -> Array:
+        """The curvature, computed where it is unknown."""
+        return _inverted(self.curvature, self.inverse)
+
+
+def _inverted(known: Array | None, other: Array | None) -> Array:
+    if known is not None:
+        return known
+    assert other is not None, "one of a curvature and its inverse is always known"
+    return np.linalg.inv(other)
+
+
+def combined(before: Shared, trained: Sequence[Shared], lists: Array) -> Shared:
     """Combine weights and curvatures in information form.
 
     With A the curvature and f what k steps leave of the past: A = f^K A0 + sum (A_s - f^k_s A0), and A w is the same
-    sum of A w. Each part's steps are those of its own lists, so parts that learned nothing change nothing. Where that
-    leaves no curvature, it is the mean of the parts' curvatures, each weighed by its lists.
+    sum of A w. Where that leaves no curvature, it is the mean of the parts' curvatures, each weighed by its lists. What
+    one part alone trained is taken over as it is.
 
     Args:
-        state: The base, whose rows are written.
-        parts: What the parts changed.
-        weights: Shared weights before, (FEATURES,).
-        inverse: Inverse of the curvature before, (FEATURES, FEATURES).
-        lists: Lists that each part trained on, (parts,).
+        before: What the base held.
+        trained: What those parts made of it that trained on lists since.
+        lists: How many, (parts,), each more than 0.
     """
-    learned = [at for at, part in enumerate(parts) if len(part["curvature"].rows) and lists[at] > 0]
-    if not learned:  # within a round a part has rows that did not change since the last excerpt
-        return
-    ranker, curvature = state.tables["ranker"], state.tables["curvature"]
-    if len(learned) == 1:
-        only = parts[learned[0]]
-        curvature.columns["inverse"][only["curvature"].rows] = only["curvature"].columns["inverse"]
-        shared = only["ranker"].rows < FEATURES
-        ranker.columns["weight"][only["ranker"].rows[shared]] = only["ranker"].columns["weight"][shared]
-        return
-    first, taken = np.linalg.inv(inverse), lists[learned].astype(np.float64)
-    known = [_learned(parts[at], weights, inverse) for at in learned]
-    kept, left = dim.NEWTON_FORGET ** taken.sum(), dim.NEWTON_FORGET**taken
-    total = kept * first + sum(own - each * first for (own, _), each in zip(known, left, strict=True))
-    pull = kept * first @ weights + sum(
-        own @ moved - each * first @ weights for (own, moved), each in zip(known, left, strict=True)
-    )
+    if len(trained) <= 1:
+        return trained[0] if trained else before
+    first, taken = before.known_curvature(), lists.astype(np.float64)
+    own, moved = [each.known_curvature() for each in trained], [each.weights for each in trained]
+    kept = dim.NEWTON_FORGET ** taken.sum() - (dim.NEWTON_FORGET**taken).sum()
+    total = _weighed(own, np.ones(len(own))) + kept * first
+    pull = kept * first @ before.weights + _pulled(own, moved, np.ones(len(own)))
     if not _is_curvature(total):
         # Differences of large numbers: what is left of them in a direction that nobody learned about can be below 0.
-        shares = taken / max(taken.sum(), 1.0) if taken.sum() else np.full(len(known), 1.0 / len(known))
-        total = sum((share * own for (own, _), share in zip(known, shares, strict=True)), np.zeros_like(first))
-        pull = sum(
-            (share * own @ moved for (own, moved), share in zip(known, shares, strict=True)), np.zeros_like(pull)
-        )
+        shares = taken / taken.sum()
+        total, pull = _weighed(own, shares), _pulled(own, moved, shares)
     total = 0.5 * (total + total.T)
     found = np.linalg.inv(total)
     spread = np.sqrt(np.minimum(dim.NEWTON_SPREAD / np.diag(found), 1.0))
-    curvature.columns["inverse"][:] = found * spread[:, None] * spread
-    ranker.columns["weight"][:FEATURES] = np.linalg.solve(total, pull)
+    return Shared(found @ pull, found * spread[:, None] * spread, total / spread[:, None] / spread)
 
 
-def _learned(part: Tables, weights: Array, inverse: Array) -> tuple[Array, Array]:
-    """A part's curvature, (FEATURES, FEATURES), and shared weights, (FEATURES,)."""
-    own_inverse, own_weights = inverse.copy(), weights.copy()
-    own_inverse[part["curvature"].rows] = part["curvature"].columns["inverse"]
-    rows = part["ranker"].rows
-    own_weights[rows[rows < FEATURES]] = part["ranker"].columns["weight"][rows < FEATURES]
-    return np.linalg.inv(own_inverse), own_weights
+def held(state: State, curvature: Array | None = None) -> Shared:
+    """Copies of what a state holds; with its curvature where somebody knows it."""
+    weights = state.tables["ranker"].columns["weight"][:FEATURES].astype(np.float64)
+    return Shared(weights, state.tables["curvature"].columns["inverse"].copy(), curvature)
+
+
+def newton(state: State, parts: Sequence[Tables], before: Shared, lists: Array) -> None:
+    """Merge the shared weights and the inverse curvature.
+
+    Args:
+        state: The base, whose rows are written.
+        parts: What the parts changed, with `INFORMATION`.
+        before: What the base held.
+        lists: Lists that each part trained on, (parts,); those that learned nothing change nothing.
+    """
+    # Within a round a part also has rows that did not change since the last excerpt.
+    learned = [at for at, part in enumerate(parts) if len(part["curvature"].rows) and lists[at] > 0]
+    if not learned:
+        return
+    found = combined(before, [_trained(parts[at], before.weights) for at in learned], lists[learned])
+    state.tables["ranker"].columns["weight"][:FEATURES] = found.weights
+    state.tables["curvature"].columns["inverse"][:] = found.known_inverse()
+
+
+def _trained(part: Tables, before: Array) -> Shared:
+    ranker, curvature = part["ranker"], part["curvature"].columns
+    weights, shared = before.copy(), ranker.rows < FEATURES
+    weights[ranker.rows[shared]] = ranker.columns["weight"][shared]
+    return Shared(weights, curvature["inverse"], curvature[INFORMATION])
+
+
+def _weighed(matrices: Sequence[Array], weights: Array) -> Array:
+    total = np.zeros_like(matrices[0])
+    for matrix, weight in zip(matrices, weights.tolist(), strict=True):
+        total += weight * matrix
+    return total
+
+
+def _pulled(matrices: Sequence[Array], moved: Sequence[Array], weights: Array) -> Array:
+    return _weighed([own @ to for own, to in zip(matrices, moved, strict=True)], weights)
 
 
 def _is_curvature(matrix: Array) -> bool:
@@ -89,4 +150,4 @@ def lead(state: State, before: int) -> None:
     chosen.mark(np.zeros(1, np.int32))  # also where no part has changed it: together the parts may have enough evidence
 
 
-__all__ = ["follow", "lead", "newton"]
+__all__ = ["INFORMATION", "Shared", "combined", "follow", "held", "informed", "lead", "newton"]

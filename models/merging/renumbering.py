@@ -21,7 +21,10 @@ def renumbered(state: State, parts: Sequence[Part]) -> list[Tables]:
     An id that another shard proposed before it has its row already. The ceilings are not looked at: see `make_room`.
     """
     nothing = np.zeros(0, np.int32)
-    unchanged = {name: TableChanges(nothing, data.read(nothing)) for name, data in state.tables.items()}
+    unchanged = {
+        name: TableChanges(nothing, {column: values[:0] for column, values in data.columns.items()})
+        for name, data in state.tables.items()
+    }
     spaces = {name: _Space(state, name, parts) for name in state.keys}
     return [_renumbered(state, part, spaces, unchanged) for part in parts]
 
@@ -29,12 +32,23 @@ def renumbered(state: State, parts: Sequence[Part]) -> list[Tables]:
 def _renumbered(state: State, part: Part, spaces: Mapping[str, _Space], unchanged: Tables) -> Tables:
     maps = {name: own for name, keys in part.changes.keys.items() if (own := spaces[name].of(keys)) is not None}
     tables = {name: changes for name, changes in part.changes.tables.items() if len(changes.rows)}
-    found = {
-        name: _table(state, name, tables[name], maps) if name in tables else unchanged[name] for name in state.tables
-    }
+    for name in _concerned(state, maps):
+        if name in tables:
+            tables[name] = _table(state, name, tables[name], maps)
     for name in maps:
         spaces[name].restore(part.changes.keys[name])
-    return found
+    return {name: tables.get(name, nothing) for name, nothing in unchanged.items()}
+
+
+def _concerned(state: State, maps: Mapping[str, _Map]) -> list[str]:
+    """Tables of these key spaces, and those that refer to them."""
+    if not maps:
+        return []
+    return [
+        name
+        for name, data in state.tables.items()
+        if data.table.keys in maps or any(column.refers in maps for column in data.table.columns)
+    ]
 
 
 class _Map(NamedTuple):

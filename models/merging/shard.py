@@ -11,8 +11,9 @@ import xxhash
 from models.arrays import Array
 from models.kernels.merging.top_lists import enlist_all
 from models.merging import ranked_lists
-from models.merging.excerpts import LISTED, often
+from models.merging.excerpts import LISTED, VECTOR, excerpt_of_model, often, take_over_model
 from models.merging.own_changes import OwnChanges, differ
+from models.merging.rankers import informed
 from models.merging.transport import Part
 from models.state import MODEL, Changes, Column, State, TableChanges
 
@@ -66,19 +67,20 @@ class Shard:
         Rows of ids that this shard proposes are not in it: they mean nothing to the others yet.
         """
         self._check_not_taken()
-        tables = {name: self._changed(name, columns) for name, columns in self._often.items()}
+        others = {name: own for name, own in self._often.items() if self.state.tables[name].table.keys != MODEL}
+        tables = {name: self._changed(name, columns) for name, columns in others.items()}
+        tables |= excerpt_of_model(self.state)
         return Part(self.shard, self.shards, Changes(False, {}, tables))
 
     def _changed(self, name: str, columns: tuple[Column, ...]) -> TableChanges:
         data = self.state.tables[name]
         rows = data.marks.rows()
-        if data.table.keys != MODEL:
-            proposed = self.state.keys[data.table.keys].changes().rows
-            rows = np.setdiff1d(rows, proposed, assume_unique=True)
+        proposed = self.state.keys[data.table.keys].changes().rows
+        rows = np.setdiff1d(rows, proposed, assume_unique=True)
         if name == LISTED:
             rows = rows[data.columns["listed"][rows] == 0]
             rows = np.setdiff1d(rows, self._touched, assume_unique=True)
-        elif data.table.keys != MODEL:
+        else:
             fresh = [self._own[name, each.name].changed(rows, data.columns[each.name][rows]) for each in columns]
             rows = rows[np.any(fresh, axis=0)]
         return TableChanges(rows, {column.name: data.columns[column.name][rows] for column in columns})
@@ -90,13 +92,15 @@ class Shard:
             if name == LISTED:
                 self._touch(merged.rows)
                 continue
+            if name == VECTOR:
+                take_over_model(self.state, merged)
+                continue
             data, rows = self.state.tables[name], merged.rows
             differs = np.zeros(len(rows), bool)
             for column, values in merged.columns.items():
                 before = data.columns[column][rows]
-                if (name, column) in self._own:
-                    self._own[name, column].take_over(rows, before, values)
-                    differs |= differ(before, values)
+                self._own[name, column].take_over(rows, before, values)
+                differs |= differ(before, values)
                 data.columns[column][rows] = values
             if name == "item_stats":
                 self._enlist(rows[differs])
@@ -123,6 +127,7 @@ class Shard:
         for (name, column), own in self._own.items():
             rows, columns = changes.tables[name]
             columns[column] = own.without_others(rows, columns[column])
+        changes.tables["curvature"] = informed(changes.tables["curvature"])
         for name, keys in changes.keys.items():
             if "" in keys.ids:
                 raise RuntimeError(f"an {name} was removed by a shard: learn no more events than `left` says")

@@ -9,6 +9,7 @@ import numpy as np
 from models import dimensions as dim
 from models.arrays import Array
 from models.merging.renumbering import Tables
+from models.merging.touched import distinct
 from models.state import State
 
 
@@ -23,7 +24,7 @@ def merge(state: State, parts: Sequence[Tables], before: int, deferred: Array) -
     """
     data = state.tables["sightings"]
     counts = data.columns["count"]
-    rows = np.unique(np.concatenate([part["sightings"].rows for part in parts]))
+    rows = distinct(np.concatenate([part["sightings"].rows for part in parts]))
     if not len(rows):
         return
     base = counts[rows].astype(np.int32)

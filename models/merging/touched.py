@@ -21,11 +21,13 @@ class AllParts:
         bounds: Where each part's rows begin, and where the last one's end, (parts + 1,) i64.
         columns: By name, (m, ...), in arrays of our own: what comes from another process is read-only, for which
             kernels would be compiled once more.
+        apart: Columns that are too wide to be joined: by name, what each part has, (k, ...) and read-only.
     """
 
     rows: Array
     bounds: Array
     columns: Mapping[str, Array]
+    apart: Mapping[str, Sequence[Array]]
 
     def cursors(self) -> tuple[Array, Array]:
         """Working memory for a kernel that walks the rows of all parts in their order."""
@@ -37,12 +39,20 @@ class AllParts:
         return np.repeat(np.arange(len(self.bounds) - 1, dtype=np.int32), np.diff(self.bounds))
 
 
-def all_parts(changes: Sequence[TableChanges], names: Iterable[str]) -> AllParts:
-    """Join the changes of all parts to one table; of its columns those of `names`."""
+def all_parts(changes: Sequence[TableChanges], names: Iterable[str], apart: Iterable[str] = ()) -> AllParts:
+    """Join the changes of all parts to one table; of its columns those of `names`, and those of `apart` as they are."""
     bounds = np.zeros(len(changes) + 1, np.int64)
     np.cumsum([len(part.rows) for part in changes], out=bounds[1:])
     columns = {name: np.concatenate([part.columns[name] for part in changes]) for name in names}
-    return AllParts(np.concatenate([part.rows for part in changes]), bounds, columns)
+    wide = {name: [_fixed(part.columns[name]) for part in changes] for name in apart}
+    return AllParts(np.concatenate([part.rows for part in changes]), bounds, columns, wide)
+
+
+def _fixed(values: Array) -> Array:
+    """A view that nobody writes, so that what comes from another process is of the same type for a kernel."""
+    view = np.require(values, requirements=["C_CONTIGUOUS", "ALIGNED"]).view()
+    view.flags.writeable = False
+    return view
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +109,18 @@ class Split:
         return Shared(self.rows, self.starts[:-1], np.diff(self.starts), self.parts, values, held)
 
 
+def distinct(rows: Array) -> Array:
+    """Each of the rows once, ascending.
+
+    >>> distinct(np.array([7, 3, 7], np.int32))
+    array([3, 7], dtype=int32)
+    """
+    found = np.sort(rows)
+    first = np.ones(len(found), np.bool_)
+    np.not_equal(found[1:], found[:-1], out=first[1:])
+    return found[first]
+
+
 def split(changes: AllParts) -> Split:
     """Tell rows that one part changed from rows that several did."""
     size, room = len(changes.rows), int(changes.rows.max(initial=-1)) + 1
@@ -111,4 +133,4 @@ def split(changes: AllParts) -> Split:
     return Split(alone[:single], several[:shared], starts, order[: starts[-1]], parts[: starts[-1]])
 
 
-__all__ = ["AllParts", "Shared", "Split", "all_parts", "split"]
+__all__ = ["AllParts", "Shared", "Split", "all_parts", "distinct", "split"]

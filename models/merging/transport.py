@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -65,22 +66,31 @@ def to_arrays(changes: Changes) -> dict[str, Array]:
 
 def from_arrays(arrays: Mapping[str, Array]) -> Changes:
     """Read what `to_arrays` wrote. The arrays are not copied."""
-    fields: dict[tuple[str, str], dict[str, Array]] = {}
+    spaces: dict[str, dict[str, Array]] = {}
+    columns: dict[str, dict[str, Array]] = {}
+    rows: dict[str, Array] = {}
     for name, array in arrays.items():
-        kind, _, rest = name.partition("/")
-        owner, _, field = rest.partition("/")
-        fields.setdefault((kind, owner), {})[field] = array
-    keys: dict[str, KeyChanges] = {}
-    tables: dict[str, TableChanges] = {}
-    for (kind, owner), own in fields.items():
+        kind, owner, field = _parsed(name)
         if kind == "keys":
-            text = own["ids"].tobytes().decode()
-            ids = text.split(_SEPARATOR) if len(own["rows"]) else []
-            keys[owner] = KeyChanges(own["rows"], ids, own["free"])
+            spaces.setdefault(owner, {})[field] = array
+        elif field == "rows":
+            rows[owner] = array
         elif kind == "tables":
-            columns = {field.removeprefix(_COLUMN): values for field, values in own.items() if field != "rows"}
-            tables[owner] = TableChanges(own["rows"], columns)
+            columns.setdefault(owner, {})[field.removeprefix(_COLUMN)] = array
+    keys = {}
+    for space, own in spaces.items():
+        text = own["ids"].tobytes().decode()
+        keys[space] = KeyChanges(own["rows"], text.split(_SEPARATOR) if len(own["rows"]) else [], own["free"])
+    tables = {table: TableChanges(own, columns.get(table, {})) for table, own in rows.items()}
     return Changes(bool(arrays["base"][0]), keys, tables)
+
+
+@lru_cache(maxsize=1024)
+def _parsed(name: str) -> tuple[str, str, str]:
+    """The kind, the owner and the field in a name. Every message has the same ones, some hundred."""
+    kind, _, rest = name.partition("/")
+    owner, _, field = rest.partition("/")
+    return kind, owner, field
 
 
 __all__ = ["Part", "from_arrays", "to_arrays"]

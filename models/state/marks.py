@@ -64,6 +64,9 @@ class Marks:
         """Mark `rows`, from Python."""
         mark_all(self.array, rows.astype(np.int32))
 
+    def __len__(self) -> int:
+        return int(self.array[COUNT])
+
     def take(self) -> Array:
         """The rows marked since the last call, (n,) i32 ascending; their marks are cleared."""
         rows = self.rows()

@@ -74,6 +74,8 @@ class TableData:
         """Copies of those rows, column by column and slice by slice, so that other threads go on meanwhile."""
         if isinstance(rows, slice):
             return {name: _copied(values[rows], look) for name, values in self.columns.items()}
+        if not len(rows):  # most tables of a merge that nobody touched
+            return {name: np.empty((0, *values.shape[1:]), values.dtype) for name, values in self.columns.items()}
         return {name: read_rows(values, rows, look) for name, values in self.columns.items()}
 
     def clear(self, rows: Array) -> None:
@@ -133,6 +135,10 @@ def _copied(values: Array, look: Look) -> Array:
 def read_rows(table: Array, rows: Array, look: Look = unhurried) -> Array:
     """table[rows], a copy. Releases the interpreter lock where there is much to copy."""
     values = np.empty((len(rows), *table.shape[1:]), table.dtype)
+    if values.nbytes <= SLICE:
+        _gather(table, rows, values)
+        look()
+        return values
     for part in slices(len(rows), values.nbytes):
         _gather(table, rows[part], values[part])
         look()

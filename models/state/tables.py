@@ -7,7 +7,7 @@ finite checks, so a new column is one line in schema.py and no migration elsewhe
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -125,11 +125,6 @@ class Schema:
         for name, ceiling in ceilings.items():
             spaces[name] = replace(spaces[name], ceiling=ceiling)
         return spaces
-
-    def of_the_model(self, columns: Mapping[str, Sequence[Column]]) -> Schema:
-        """A schema of some columns, by table, of the model's own tables alone."""
-        tables = [replace(self.tables[name], columns=tuple(own)) for name, own in columns.items()]
-        return Schema(self.version, (), tables, __name__)
 
     def fingerprint(self) -> str:
         """A hash of every declaration: two states with the same one have the same bytes per row."""

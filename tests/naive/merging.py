@@ -6,6 +6,8 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 
 def neighbours(base: Mapping[int, float], parts: Sequence[Mapping[int, float]], width: int) -> dict[int, float]:
     """What a memory holds after a merge, by neighbour; each part's whole memory is given."""
@@ -96,6 +98,23 @@ def settling(base: float, parts: Sequence[tuple[float, float]], together: float)
     total = sum(work for _, work in parts)
     aim = sum(work * (value - base) / (1.0 - math.exp(-work)) for value, work in parts) / total
     return base + (1.0 - math.exp(-together)) * aim
+
+
+def newton(
+    base: np.ndarray,
+    weights: np.ndarray,
+    curvatures: Sequence[np.ndarray],
+    moved: Sequence[np.ndarray],
+    lists: Sequence[int],
+    forget: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The curvature and the weights after the steps of all parts, from each part's curvature, weights and lists."""
+    kept = forget ** sum(lists)
+    total, pull = kept * base, kept * base @ weights
+    for own, to, count in zip(curvatures, moved, lists, strict=True):
+        total = total + own - forget**count * base
+        pull = pull + own @ to - forget**count * base @ weights
+    return total, np.linalg.solve(total, pull)
 
 
 def decayed(base: float, keys: Sequence[float]) -> float:

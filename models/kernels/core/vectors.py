@@ -169,6 +169,39 @@ def add_both_rounded(_typing: Any, z: Any, weight: Any, a: Any, row: Any, b: Any
 
 
 @intrinsic
+def copy(_typing: Any, a: Any, row: Any, b: Any, other: Any) -> Any:
+    """a[row] = b[other]."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        it = _Rows(context, builder, signature, args)
+        return it.store(it.row(2, 3), it.pointer(0, 1))
+
+    return types.void(a, row, b, other), build
+
+
+@intrinsic
+def shrink(_typing: Any, a: Any, row: Any, keep: Any) -> Any:
+    """a[row] = keep * a[row]."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        it = _Rows(context, builder, signature, args)
+        return it.store(it.times(it.number(2), it.row(0, 1)), it.pointer(0, 1))
+
+    return types.void(a, row, keep), build
+
+
+@intrinsic
+def add_row(_typing: Any, a: Any, row: Any, weight: Any, b: Any, other: Any) -> Any:
+    """a[row] += weight * b[other], never as one fused instruction."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        it = _Rows(context, builder, signature, args)
+        return it.store(it.add_product(it.row(0, 1), it.number(2), it.row(3, 4)), it.pointer(0, 1))
+
+    return types.void(a, row, weight, b, other), build
+
+
+@intrinsic
 def square(_typing: Any, weight: Any, z: Any, decay: Any, a: Any, row: Any) -> Any:
     """|weight * z + decay * a[row]| squared."""
 

@@ -25,6 +25,13 @@ def changes(a, row, b, other, z, keep, along, total):
 
 
 @kernel
+def transfers(a, b, weight):
+    vectors.copy(a, 0, b, 2)
+    vectors.shrink(a, 1, weight)
+    vectors.add_row(a, 2, weight, b, 1)
+
+
+@kernel
 def searches(others, counts, start, item, out):
     out[0] = vectors.first(vectors.equal(others, start, item))
     least = vectors.least(others, counts, start)
@@ -43,6 +50,13 @@ def test_sums_over_a_row_are_those_of_numpy(rows):
     sums(a, np.int32(4), b, 1, z, out)
     expected = [a[4] @ z, (a[4] + b[1]) @ z, np.square(0.5 * z + 0.1 * a[4]).sum()]
     assert out == pytest.approx(expected, rel=1e-5)
+
+
+def test_rows_of_another_array_are_copied_and_added(rows):
+    a, b, _ = rows
+    before, weight = a.copy(), np.float32(0.3)
+    transfers(a, b, weight)
+    np.testing.assert_array_equal(a, [b[2], weight * before[1], before[2] + weight * b[1], *before[3:]])
 
 
 def test_nan_and_infinity_stay_what_they_are(rows):

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from models import dimensions as dim
 from models.kernels.core.marks import BITS, COUNT, mark_all
 from models.kernels.merging import neighbours, top_lists
-from models.merging import compiled_rules
+from models.kernels.merging.alternation import take_turns
+from models.merging import column_rules
 from models.merging.touched import all_parts, split
 from models.recommender import RecommenderOptions, new_state
 from models.state import SCHEMA, Column, TableChanges
@@ -199,11 +200,9 @@ def test_vectors_of_several_parts_move_as_if_their_steps_came_one_after_another(
         vectors = base[rows] + random.normal(size=(len(rows), dim.FACTORS)) * 0.1
         sums = (before[rows] + random.uniform(0.1, 2.0, len(rows))).astype(np.float32)
         parts.append(TableChanges(np.array(rows, np.int32), {"q": vectors.astype(np.float32), "q_sum": sums}))
-    changes, targets = all_parts(parts, ["q", "q_sum"]), {"q": base.copy(), "q_sum": before.copy()}
+    changes, targets = all_parts(parts, ["q_sum"], ["q"]), {"q": base.copy(), "q_sum": before.copy()}
     found, columns = split(changes), [SCHEMA.tables["item_factors"].column(name) for name in targets]
-    for name, target in targets.items():
-        compiled_rules.take_alone(target, changes.columns[name], changes, found)
-    compiled_rules.merge(targets, columns[::-1], changes, found)
+    column_rules.merge(targets, columns[::-1], changes, found, no_steps)
     assert found.rows.tolist() == [1, 3]
     np.testing.assert_array_equal(targets["q"][[0, 2]], [parts[0].columns["q"][0], parts[1].columns["q"][1]])
     assert targets["q_sum"][0] == parts[0].columns["q_sum"][0]
@@ -239,7 +238,7 @@ def test_numbers_of_several_parts_are_to_the_bit_what_the_rules_in_plain_python_
         changed.append(TableChanges(rows, values))
     targets = {name: values.copy() for name, values in base.items()}
     changes = all_parts(changed, targets)
-    compiled_rules.merge(targets, columns, changes, split(changes))
+    column_rules.merge(targets, columns, changes, split(changes), no_steps)
     for row in range(size):
         own = [(part, int(np.flatnonzero(part.rows == row)[0])) for part in changed if row in part.rows]
         if len(own) < 2:
@@ -253,8 +252,26 @@ def test_numbers_of_several_parts_are_to_the_bit_what_the_rules_in_plain_python_
         assert targets["events"][row] == min(before[2] + sum(each - before[2] for each in events), MOST)
 
 
+def no_steps(name: str) -> tuple[int, np.ndarray]:
+    raise AssertionError(f"these rules count no steps: {name}")
+
+
 def column_of(name: str) -> Column:
     return SCHEMA.tables["item_stats" if name == "events" else "item_factors"].column(name)
+
+
+@given(counts=st.lists(st.integers(1, 30), min_size=1, max_size=5), most=st.integers(1, 40))
+def test_parts_take_turns_as_evenly_as_their_numbers_allow(counts: list[int], most: int) -> None:
+    turns = [
+        ((number + 0.5) / count, part, 100 * part + number)
+        for part, count in enumerate(counts)
+        for number in range(max(0, count - most), count)
+    ]
+    items = np.array([item for _, _, item in turns], np.int32)
+    heads, starts, working = np.empty(len(counts), np.int64), np.empty(len(counts), np.int64), np.empty(len(counts))
+    found = np.empty(len(items), np.int32)
+    take_turns(items, np.array(counts, np.int64), most, heads, working, starts, found)
+    assert found.tolist() == [item for _, _, item in sorted(turns)]
 
 
 def test_marking_rows_marks_each_once() -> None:

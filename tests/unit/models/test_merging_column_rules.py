@@ -6,34 +6,21 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import dimensions as dim
 from models.features import FEATURES
-from models.merging import compiled_rules
-from models.merging.column_rules import halved, merged
+from models.merging import column_rules, rankers
+from models.merging.column_rules import Steps
 from models.merging.memories import counted
-from models.merging.rankers import newton
-from models.merging.touched import AllParts, Shared, all_parts, split
+from models.merging.rankers import informed, newton
+from models.merging.touched import AllParts, all_parts, split
 from models.recommender import RecommenderOptions, new_state
 from models.state import SCHEMA, Column, TableChanges
 from tests import naive
 
 FEW = RecommenderOptions(items=48, users=64, categories=6, brands=4, queries=16)
-
-
-def shared(base: dict[str, Sequence[float]], values: dict[str, Sequence[Sequence[float]]], dtype: str = "f8") -> Shared:
-    """Rows that all parts changed; `values` has each part's value of each row."""
-    rows, parts = len(next(iter(base.values()))), len(next(iter(values.values())))
-    return Shared(
-        np.arange(rows, dtype=np.int32),
-        np.arange(rows) * parts,
-        np.full(rows, parts),
-        np.tile(np.arange(parts, dtype=np.int32), rows),
-        {name: np.array(each, dtype).T.ravel() for name, each in values.items()},
-        {name: np.array(each, dtype) for name, each in base.items()},
-    )
 
 
 def all_changed(
@@ -49,22 +36,25 @@ def all_changed(
     return targets, all_parts(changed, targets)
 
 
-def compiled(
-    table: str, base: dict[str, Sequence[float]], values: dict[str, Sequence[Sequence[float]]]
+def no_steps(name: str) -> tuple[int, np.ndarray]:
+    raise AssertionError(f"this rule counts no steps: {name}")
+
+
+def merged(
+    table: str,
+    base: dict[str, Sequence[float]],
+    values: dict[str, Sequence[Sequence[float]]],
+    steps: Steps = no_steps,
 ) -> dict[str, np.ndarray]:
-    """What the rules that kernels carry out make of rows that all parts changed."""
+    """What rules make of rows that all parts changed; `values` has each part's value of each row."""
     columns = [column_of(table, name) for name in base]
     targets, changes = all_changed(columns, base, values)
-    compiled_rules.merge(targets, columns, changes, split(changes))
+    column_rules.merge(targets, columns, changes, split(changes), steps)
     return targets
 
 
 def column_of(table: str, column: str) -> Column:
     return SCHEMA.tables[table].column(column)
-
-
-def no_steps(name: str) -> tuple[int, np.ndarray]:
-    raise AssertionError(f"this rule counts no steps: {name}")
 
 
 POSITIVE = st.floats(0.0, 50.0)
@@ -76,7 +66,7 @@ def test_weights_move_as_if_all_steps_came_one_after_another(
     base: float, before: float, steps: list[tuple[float, float]]
 ) -> None:
     grown = [(weight, before + more) for weight, more in steps]
-    found = compiled(
+    found = merged(
         "item_factors",
         {"bias": [base], "bias_sum": [before]},
         {"bias": [[weight] for weight, _ in grown], "bias_sum": [[total] for _, total in grown]},
@@ -93,7 +83,7 @@ def test_small_steps_of_several_parts_are_those_of_one_learner(before: float, sl
     rate, start = dim.FACTOR_RATE, dim.BIAS_START
     alone = [naive.merging.one_after_another(0.0, before, [part], rate, start) for part in slopes]
     totals = [before + sum(slope * slope for slope in part) for part in slopes]
-    found = compiled(
+    found = merged(
         "item_factors",
         {"bias": [0.0], "bias_sum": [before]},
         {"bias": [[weight] for weight in alone], "bias_sum": [[total] for total in totals]},
@@ -107,9 +97,10 @@ TESTS = dim.CAUTION_TESTS
 
 
 def caution(column: str, base: float, values: Sequence[float], tested: Sequence[int]) -> float:
-    touched = shared({column: [base]}, {column: [[value] for value in values]})
-    found = merged(touched, column_of("caution", column), lambda _: (0, np.array(tested)))
-    return float(found[0])
+    found = merged(
+        "caution", {column: [base]}, {column: [[value] for value in values]}, lambda _: (0, np.array(tested))
+    )
+    return float(found[column][0])
 
 
 @given(base=st.floats(-6.0, -1.0), parts=st.lists(st.tuples(st.floats(-6.0, -1.0), st.integers(1, 900)), min_size=2))
@@ -117,7 +108,7 @@ def test_numbers_that_settle_go_as_far_as_the_work_of_all_parts(base: float, par
     found = caution("hits", base, *zip(*parts, strict=True))
     work = [(value, tested / TESTS) for value, tested in parts]
     expected = naive.merging.settling(base, work, sum(each for _, each in work))
-    assert found == pytest.approx(min(max(expected, -dim.CAUTION_MOST), 0.0), abs=1e-9)
+    assert found == pytest.approx(min(max(expected, -dim.CAUTION_MOST), 0.0), rel=1e-4, abs=1e-4)
 
 
 @given(base=st.floats(-6.0, 0.0), aim=st.floats(-6.0, 0.0), tested=st.lists(st.integers(0, 2_000), min_size=2))
@@ -126,7 +117,7 @@ def test_numbers_of_one_aim_arrive_where_one_learner_would(base: float, aim: flo
         return aim + (base - aim) * float(np.exp(-count / TESTS))
 
     found = caution("ranks", base, [arrived(count) for count in tested], tested)
-    assert found == pytest.approx(arrived(sum(tested)), abs=1e-6)
+    assert found == pytest.approx(arrived(sum(tested)), rel=1e-4, abs=1e-3)
 
 
 def test_steps_of_a_short_round_add_up_and_those_that_have_settled_are_averaged() -> None:
@@ -148,12 +139,12 @@ def test_weights_settle_by_their_squared_gradients(
     base: float, before: float, parts: list[tuple[float, float]]
 ) -> None:
     values = [base + (value if more else 0.0) for value, more in parts]
-    touched = shared(
+    column = column_of("fresh_gate", "weight")
+    found = merged(
+        "fresh_gate",
         {"weight": [base], "total": [before]},
         {"weight": [[value] for value in values], "total": [[before + more] for _, more in parts]},
-    )
-    column = column_of("fresh_gate", "weight")
-    found = merged(touched, column, no_steps)[0]
+    )["weight"][0]
     start = before + dim.RANK_START
     work = [column.merge.number * (np.sqrt(start + more) - np.sqrt(start)) for _, more in parts]
     learned = [(value, each) for value, each in zip(values, work, strict=True) if each > 0]
@@ -165,14 +156,13 @@ def test_weights_settle_by_their_squared_gradients(
 @given(base=st.floats(-2.0, 4.0), more=st.lists(st.floats(0.0, 3.0), min_size=2, max_size=5))
 def test_decayed_counts_add_up(base: float, more: list[float]) -> None:
     keys = [base + each for each in more]
-    touched = shared({"key": [base]}, {"key": [[key] for key in keys]})
-    found = merged(touched, column_of("category_stats", "key"), no_steps)[0]
+    found = merged("category_stats", {"key": [base]}, {"key": [[key] for key in keys]})["key"][0]
     assert found == pytest.approx(naive.merging.decayed(base, keys), abs=1e-9)
 
 
 def test_a_popularity_that_shards_lowered_stays_a_number() -> None:
-    touched = shared({"key": [2.0, dim.NEVER]}, {"key": [[1.4, dim.NEVER], [1.3, dim.NEVER], [1.35, 5.0]]})
-    found = merged(touched, column_of("category_stats", "key"), no_steps)
+    keys = [[1.4, dim.NEVER], [1.3, dim.NEVER], [1.35, 5.0]]
+    found = merged("category_stats", {"key": [2.0, dim.NEVER]}, {"key": keys})["key"]
     assert np.isfinite(found).all()
     assert found[0] <= 1.3
     assert found[1] == pytest.approx(5.0)
@@ -186,10 +176,9 @@ def test_fading_sums_of_evidence_add_up(base: float, values: list[list[float]]) 
     column = column_of("race", "fading_hits")
     weight = column.merge.number
     ends = [naive.merging.fading(base, [part], weight) for part in values]
-    touched = shared({"fading_hits": [base]}, {"fading_hits": [[end] for end in ends]})
     steps = np.array([len(part) for part in values])
-    found = merged(touched, column, lambda _: (0, steps))[0]
-    assert found == pytest.approx(naive.merging.fading(base, values, weight), abs=1e-9)
+    found = merged("race", {"fading_hits": [base]}, {"fading_hits": [[end] for end in ends]}, lambda _: (0, steps))
+    assert found["fading_hits"][0] == pytest.approx(naive.merging.fading(base, values, weight), abs=1e-9)
 
 
 @given(
@@ -198,50 +187,130 @@ def test_fading_sums_of_evidence_add_up(base: float, values: list[list[float]]) 
     target=st.floats(-3.0, 3.0),
 )
 def test_a_running_mean_takes_as_many_steps_as_all_parts_took(before: int, steps: list[int], target: float) -> None:
-    column = column_of("moments", "mean")
-
     def stepped(count: int) -> float:
         value = 1.0
         for number in range(before + 1, before + count + 1):
             value += max(1.0 / number, dim.MOMENT_STEP) * (target - value)
         return value
 
-    touched = shared({"mean": [1.0]}, {"mean": [[stepped(count)] for count in steps]})
-    found = merged(touched, column, lambda _: (before, np.array(steps)))[0]
+    values = {"mean": [[stepped(count)] for count in steps]}
+    found = merged("moments", {"mean": [1.0]}, values, lambda _: (before, np.array(steps)))["mean"][0]
     assert found == pytest.approx(stepped(sum(steps)), abs=1e-6)
 
 
 @given(st.lists(st.integers(0, 200), min_size=2, max_size=6), st.integers(0, 2**32 - 201))
 def test_counts_are_exact_and_stay_within_their_type(more: list[int], base: int) -> None:
     values = [[min(base + each, 2**32 - 1)] for each in more]
-    found = compiled("item_stats", {"events": [base]}, {"events": values})["events"][0]
+    found = merged("item_stats", {"events": [base]}, {"events": values})["events"][0]
     assert found == min(base + sum(more), 2**32 - 1)
 
 
 def test_counts_never_fall_below_zero() -> None:
-    assert compiled("item_stats", {"returns": [3]}, {"returns": [[1], [0]]})["returns"].tolist() == [0]
+    assert merged("item_stats", {"returns": [3]}, {"returns": [[1], [0]]})["returns"].tolist() == [0]
+
+
+def trained(inverse: np.ndarray, weights: np.ndarray) -> dict[str, TableChanges]:
+    """A part that moved all shared weights."""
+    rows = np.arange(FEATURES, dtype=np.int32)
+    return {
+        "curvature": informed(TableChanges(rows, {"inverse": inverse})),
+        "ranker": TableChanges(rows, {"weight": weights.astype(np.float32)}),
+    }
 
 
 def test_curvatures_whose_differences_leave_none_are_averaged() -> None:
-    state, rows = new_state(FEW), np.arange(FEATURES, dtype=np.int32)
+    state = new_state(FEW)
     before, weights = np.eye(FEATURES) * 0.01, np.zeros(FEATURES)
-    parts = [
-        {
-            "curvature": TableChanges(rows, {"inverse": np.eye(FEATURES) * 0.03}),
-            "ranker": TableChanges(rows, {"weight": np.full(FEATURES, moved, np.float32)}),
-        }
-        for moved in (1.0, 3.0)
-    ]
-    newton(state, parts, weights, before, np.array([3, 1]))
+    parts = [trained(np.eye(FEATURES) * 0.03, np.full(FEATURES, moved)) for moved in (1.0, 3.0)]
+    newton(state, parts, rankers.Shared(weights, before, None), np.array([3, 1]))
     np.testing.assert_allclose(state.tables["curvature"].columns["inverse"], before * 3, atol=1e-12)
     np.testing.assert_allclose(state.tables["ranker"].columns["weight"][:FEATURES], 1.5, atol=1e-6)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), lists=st.lists(st.integers(1, 30), min_size=2, max_size=5))
+def test_shared_weights_are_those_of_the_curvatures_added_up(seed: int, lists: list[int]) -> None:
+    """Each part steps with its own gradients; the merge is where one would be that had taken all of them."""
+    random, state = np.random.default_rng(seed), new_state(FEW)
+    half = random.normal(size=(FEATURES, 2 * FEATURES))
+    base, weights = half @ half.T, random.normal(size=FEATURES)
+    curvatures, moved = [], []
+    for count in lists:
+        gradients = random.normal(size=(count, FEATURES))
+        curvatures.append(dim.NEWTON_FORGET**count * base + gradients.T @ gradients)
+        moved.append((weights + 0.1 * random.normal(size=FEATURES)).astype(np.float32).astype(np.float64))
+    parts = [trained(np.linalg.inv(own), to) for own, to in zip(curvatures, moved, strict=True)]
+    newton(state, parts, rankers.Shared(weights, np.linalg.inv(base), None), np.array(lists))
+    total, expected = naive.merging.newton(base, weights, curvatures, moved, lists, dim.NEWTON_FORGET)
+    np.testing.assert_allclose(state.tables["curvature"].columns["inverse"], np.linalg.inv(total), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(state.tables["ranker"].columns["weight"][:FEATURES], expected, rtol=1e-4, atol=1e-4)
+    told = [rankers.Shared(to, None, own) for to, own in zip(moved, curvatures, strict=True)]
+    found = rankers.combined(rankers.Shared(weights, None, base), told, np.array(lists))
+    np.testing.assert_allclose(found.weights, expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(found.curvature, total, rtol=1e-6, atol=1e-6)
+
+
+def test_the_shared_weights_of_the_only_part_that_trained_are_taken_over_to_the_bit() -> None:
+    state, inverse = new_state(FEW), np.eye(FEATURES) * 0.03 + 0.001
+    parts = [trained(inverse, np.arange(FEATURES) / 7), trained(np.eye(FEATURES), np.zeros(FEATURES))]
+    newton(state, parts, rankers.held(state), np.array([2, 0]))
+    np.testing.assert_array_equal(state.tables["curvature"].columns["inverse"], inverse)
+    weights = state.tables["ranker"].columns["weight"][:FEATURES]
+    np.testing.assert_array_equal(weights, (np.arange(FEATURES) / 7).astype(np.float32))
+
+
+@given(base=st.integers(0, 9), values=st.lists(st.integers(0, 9), min_size=2, max_size=5))
+def test_the_first_touch_is_the_earliest_and_the_last_touch_the_latest(base: int, values: list[int]) -> None:
+    times = {name: [[value] for value in values] for name in ("first", "last")}
+    found = merged("item_stats", {"first": [base], "last": [base]}, times)
+    assert found["first"][0] == min((each for each in (base, *values) if each), default=0)
+    assert found["last"][0] == max(values)
+
+
+def test_an_item_is_described_by_the_first_part_that_says_anything_new() -> None:
+    found = merged("item_stats", {"category": [-1, 4]}, {"category": [[-1, 4], [3, 4], [2, 4]]})
+    assert found["category"].tolist() == [3, 4]
+    content = np.zeros((3, 1, dim.CONTENT))
+    content[1, 0, 7], content[2, 0, 9] = 5, 6
+    described = merged("item_content", {"v": np.zeros((1, dim.CONTENT))}, {"v": content})["v"]
+    assert described[0].tolist() == content[1, 0].tolist()
+
+
+@given(base=st.just(dim.NO_PRICE) | st.floats(0.0, 5.0, width=32), steps=st.lists(st.integers(0, 6), min_size=2))
+def test_a_price_is_a_mean_of_as_many_steps_as_the_parts_took(base: float, steps: list[int]) -> None:
+    aim, least = 7.0, column_of("item_stats", "log_price").merge.number
+
+    def stepped(count: int) -> float:
+        value = base
+        for _ in range(count):
+            value = aim if value == dim.NO_PRICE else value + least * (aim - value)
+        return value
+
+    found = merged(
+        "item_stats",
+        {"log_price": [base], "events": [10]},
+        {"log_price": [[stepped(count)] for count in steps], "events": [[10 + count] for count in steps]},
+    )
+    known = aim if base == dim.NO_PRICE and any(steps) else stepped(sum(steps))
+    assert found["log_price"][0] == pytest.approx(known, rel=1e-4, abs=1e-4)
+    assert found["events"][0] == 10 + sum(steps)
+
+
+def test_rates_of_records_add_up() -> None:
+    """Two parts that each saw a record every two seconds saw one every second together."""
+    found = merged(
+        "progress",
+        {"interval": [2.0], "watermark": [100.0]},
+        {"interval": [[2.0], [2.0]], "watermark": [[1e6], [1e6]]},
+    )
+    assert found["interval"][0] == pytest.approx(1.0)
+    assert found["watermark"][0] == 1e6
 
 
 def test_signals_that_two_shards_halved_are_halved_once() -> None:
     base = {"shown": [900.0], "liked": [80.0], "refused": [10.0]}
     part = [(900.0 + 20) / 2, 40.0, 5.0]
-    touched = shared(base, {name: [[part[at]], [part[at]]] for at, name in enumerate(base)})
-    found = halved(touched, [*base], dim.SIGNALS)
+    found = merged("item_signals", base, {name: [[part[at]], [part[at]]] for at, name in enumerate(base)})
     assert {name: values.tolist() for name, values in found.items()} == {
         "shown": [470.0],
         "liked": [40.0],
