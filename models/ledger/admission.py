@@ -8,7 +8,10 @@ the ring, so that a version can carry both up to any position while later batche
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Sequence
+from itertools import repeat
+from operator import sub
 from typing import Final, NamedTuple
 
 import msgspec
@@ -43,6 +46,10 @@ own. The hashes of the shop's own actions stay as they are, and so do those in v
 
 MARKS: Final = (0, PUBLIC, IMPRESSIONS, PUBLIC ^ IMPRESSIONS)
 """What may have been XORed into the hash of a user."""
+
+
+TOGETHER: Final = 512
+"""Events that `Admission.admit_all` looks at together, at most: when one of them needs a closer look, all get one."""
 
 
 class AdmissionRules(msgspec.Struct, metaclass=Prepared, frozen=True):
@@ -122,8 +129,8 @@ class Admission:
         self._times = array("d", bytes(8 * self._size))
         self._seen: set[int] = set()
         self._seen_before: set[int] = set()
-        self._counts: dict[int, int] = {}
-        self._counts_before: dict[int, int] = {}
+        self._counts: Counter[int] = Counter()
+        self._counts_before: Counter[int] = Counter()
         self.position = 0
         self._first = 0
         self._turn_at = 0
@@ -192,6 +199,71 @@ class Admission:
             self._turn()
         return ""
 
+    def admit_all(
+        self, events: Sequence[Event], record_times: Sequence[float], backfill: bool = False
+    ) -> dict[int, str]:
+        """Admits events one after the other, as `admit` does, in a third of the time where all of them are accepted.
+
+        Args:
+            events: events that were not sent with a public key.
+            record_times: Kafka's time of the record of each, epoch seconds.
+            backfill: all of them are history, as `admit` has it.
+
+        Returns:
+            Place -> outcome of each event that is not accepted.
+        """
+        turned_away: dict[int, str] = {}
+        start = 0
+        while start < len(events):
+            stop = min(len(events), start + self._together())
+            part, times = events[start:stop], record_times[start:stop]
+            if not self._all_admitted(part, times, backfill):
+                outcomes = [self.admit(event, time, backfill) for event, time in zip(part, times, strict=True)]
+                turned_away |= {start + at: outcome for at, outcome in enumerate(outcomes) if outcome}
+            start = stop
+        return turned_away
+
+    def _together(self) -> int:
+        """How many events may be accepted together: neither a generation nor the ring ends before the last of them."""
+        return min(TOGETHER, self._turn_at - self.position, self._size - self.position % self._size)
+
+    def _all_admitted(self, events: Sequence[Event], record_times: Sequence[float], backfill: bool) -> bool:
+        """Accepts all of these events, or none of them, where one is perhaps not to be accepted."""
+        rules = self.rules
+        ids = [event.event_id for event in events]
+        hashes = [0 if each is None else xxh3_64_intdigest(each.encode()) for each in ids]
+        known = {each for each in hashes if each}
+        if len(known) != len(ids) - ids.count(None) or not (
+            self._seen.isdisjoint(known) and self._seen_before.isdisjoint(known)
+        ):
+            return False
+        stamps = [event.timestamp for event in events]
+        now = stamps if backfill else record_times
+        if not -rules.max_future <= min(map(sub, record_times, stamps)):
+            return False
+        if max(map(sub, now, stamps)) > rules.max_lateness:
+            return False
+        users = [xxh3_64_intdigest(event.user_id.encode()) for event in events]
+        if self.erasures.moments and not self.erasures.moments.keys().isdisjoint(users):
+            return False
+        if IMPRESSION in (kinds := [event.kind for event in events]):
+            users = [user ^ IMPRESSIONS * (kind == IMPRESSION) for user, kind in zip(users, kinds, strict=True)]
+        keys = _minute_keys(users, now)
+        counts = Counter(keys)
+        most = max(map(self._counts.get, counts, repeat(0))) + max(map(self._counts_before.get, counts, repeat(0)))
+        if most + max(counts.values()) > rules.cap_per_minute:
+            return False
+        self._counts.update(keys)
+        if self._half:
+            self._seen |= known
+        slots = slice(self.position % self._size, self.position % self._size + len(events))
+        self._events[slots], self._users[slots] = array("Q", hashes), array("Q", users)
+        self._times[slots] = array("d", now)
+        self.position += len(events)
+        if self.position == self._turn_at:
+            self._turn()
+        return True
+
     def extend(self, arrivals: Arrivals) -> None:
         """Remembers events that others accepted, after those of its own; `arrivals.stop` is passed over.
 
@@ -257,7 +329,7 @@ class Admission:
     def _turn(self) -> None:
         """Forgets the generation before the last where one has just become full."""
         if not self.position % CAP_GENERATION:
-            self._counts, self._counts_before = {}, self._counts
+            self._counts, self._counts_before = Counter(), self._counts
         if self._half and not self.position % self._half:
             self._seen, self._seen_before = set(), self._seen
         self._turn_at = self._next_turn()
@@ -310,6 +382,12 @@ def _minute_key(user_hash: int, now: float) -> int:
     return user_hash ^ (int(now) // 60 << 32)
 
 
-def _counted(keys: NDArray[np.uint64]) -> dict[int, int]:
+def _minute_keys(users: Sequence[int], times: Sequence[float]) -> list[int]:
+    """`_minute_key` of each; events that come together are nearly always of one minute."""
+    first, last = int(min(times)) // 60 << 32, int(max(times)) // 60 << 32
+    return [user ^ first for user in users] if first == last else [*map(_minute_key, users, times)]
+
+
+def _counted(keys: NDArray[np.uint64]) -> Counter[int]:
     values, counts = np.unique(keys, return_counts=True)
-    return dict(zip(values.tolist(), counts.tolist(), strict=True))
+    return Counter(dict(zip(values.tolist(), counts.tolist(), strict=True)))

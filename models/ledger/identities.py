@@ -103,6 +103,10 @@ class Identities:
         """Returns the user that an id stands for; the id itself when it is not joined with another one."""
         return self._users.get(user_id, user_id)
 
+    def joined_among(self, user_ids: Iterable[str]) -> bool:
+        """Whether one of these ids is joined with another one."""
+        return bool(self._users) and not self._users.keys().isdisjoint(user_ids)
+
     def ids(self, user_id: str) -> tuple[str, ...]:
         """Returns all ids of the person: the user first, then those that are joined with it."""
         user = self.resolve(user_id)

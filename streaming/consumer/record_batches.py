@@ -8,7 +8,8 @@ kept.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -51,6 +52,10 @@ class WireRecord(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
+
+
+_made: Final[Callable[[tuple[Any, ...]], WireRecord]] = partial(tuple.__new__, WireRecord)
+"""Makes a record of its fields, in a third less time than the class does."""
 
 
 class RecordBatch(NamedTuple):
@@ -182,7 +187,7 @@ def _whole_records(batch: RecordBatch, window: _Window, most: int) -> list[WireR
     window.at = int(last[VALUE_END]) + 1 if last[HEADERS] < 0 else _headers(data, int(last[HEADERS]))[1]
     topic, partition, first, since, appended, _ = batch
     return [
-        WireRecord(
+        _made((
             topic,
             partition,
             first + offset,
@@ -190,7 +195,7 @@ def _whole_records(batch: RecordBatch, window: _Window, most: int) -> list[WireR
             data[key:key_end] if key >= 0 else None,
             data[value:value_end] if value >= 0 else None,
             () if headers < 0 else _headers(data, headers)[0],
-        )
+        ))
         for offset, time, key, key_end, value, value_end, headers in places[:found].tolist()
     ]
 

@@ -6,10 +6,11 @@ It runs while the batch before is learned: it touches nothing of the model.
 from __future__ import annotations
 
 import time
-from collections import ChainMap, Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import ChainMap, Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from operator import attrgetter
+from typing import Final, NamedTuple, cast
 
 import msgspec
 
@@ -53,6 +54,8 @@ the stop flag, the lease and the clock between two steps."""
 
 ORDER: Final = 5
 """Room that an order takes in a step: 5,000 joins at the ceilings take a second, and a step should take less."""
+
+_HEADERS: Final = attrgetter("headers")
 
 NOTHING: Final = ItemFacts()
 """Facts of a removed item."""
@@ -302,53 +305,78 @@ class Intake:
     def _events(
         self, batch: PreparedBatch, partition: int, records: Sequence[Record], mapping: EventMapping | None = None
     ) -> float:
-        admit, resolve = self._admission.admit, self._admission.identities.resolve
-        events, times = batch.events, batch.record_times
-        before = len(times)
-        histories: dict[str, list[Entry]] = {}
-        topic = records[0].topic if mapping is not None else ""
-        room, last = ENTRIES_TOGETHER, -1
-        decoded: Iterable[tuple[Record, Event | Rejection]] = (
-            zip(records, decode_many([record.value for record in records], self._rules, batch.left_out), strict=True)
-            if mapping is None
-            else self._mapped(batch, records, mapping)
-        )
-        for record, event in decoded:
-            if type(event) is not Event:
-                assert isinstance(event, Rejection)
+        topic = records[0].topic
+        if mapping is None:
+            found = decode_many([record.value for record in records], self._rules, batch.left_out)
+            records, events = self._usable(batch, records, found)
+        else:
+            mapped = [*self._mapped(batch, records, mapping)]
+            records, events = [record for record, _ in mapped], [event for _, event in mapped]
+        # Where nobody knows when a record was written, its event has to say it.
+        times = [
+            record.timestamp * 1e-3 if record.timestamp > 0 else event.timestamp
+            for record, event in zip(records, events, strict=True)
+        ]
+        turned_away = self._turned_away(batch, records, events, times)
+        if turned_away:
+            kept = [at for at in range(len(events)) if at not in turned_away]
+            records, events, times = ([column[at] for at in kept] for column in (records, events, times))  # type: ignore[assignment]
+        if not events:
+            return 0.0
+        if self._admission.identities.joined_among(event.user_id for event in events):
+            events = [*map(self._resolved, events)]
+        batch.events += events
+        batch.record_times += times
+        batch.attributed += [
+            Attributed(topic, partition, record.offset, event)
+            for record, event in zip(records, events, strict=True)
+            if event.request_id is not None or event.kind == PURCHASE
+        ]
+        named = topic if mapping is not None else ""
+        for part in _histories(partition, records, events):
+            batch.histories.append(Mapped(named, part) if named else part)
+        return times[-1]
+
+    def _usable(
+        self, batch: PreparedBatch, records: Sequence[Record], found: list[Event | Rejection]
+    ) -> tuple[Sequence[Record], list[Event]]:
+        """The records that are events, with their events. The others are refused."""
+        if Rejection not in map(type, found):
+            return records, cast("list[Event]", found)
+        usable: list[Record] = []
+        events: list[Event] = []
+        for record, event in zip(records, found, strict=True):
+            if isinstance(event, Rejection):
                 self._reject_all(batch, record, event)
-                continue
-            # Where nobody knows when a record was written, its event has to say it.
-            record_time = record.timestamp * 1e-3 if record.timestamp > 0 else event.timestamp
-            marked = bool(record.headers)
-            public = marked and is_public(record)
-            outcome = admit(event, record_time, marked and is_backfill(record), public)
-            if outcome:
-                batch.count(outcome, public=public)
-                batch.turned_away[event.kind, outcome] += 1
-                continue
-            user = resolve(event.user_id)
-            if user is not event.user_id:
-                event = msgspec.structs.replace(event, user_id=user)  # noqa: PLW2901
-            events.append(event)
-            times.append(record_time)
-            if event.request_id is not None or event.kind == PURCHASE:
-                batch.attributed.append(Attributed(record.topic, partition, record.offset, event))
-            if event.item_id is not None and event.kind in HISTORY_KINDS:
-                if room <= 0 and record.offset != last:  # what one record holds is written by one script
-                    batch.histories.append(Mapped(topic, histories) if topic else histories)
-                    histories, room = {}, ENTRIES_TOGETHER
-                last = record.offset
-                entry = (partition, record.offset, event.timestamp, event.kind, event.item_id)
-                entries = histories.get(event.user_id)
-                if entries is None:
-                    histories[event.user_id] = [entry]
-                else:
-                    entries.append(entry)
-                room -= 1
-        if histories:
-            batch.histories.append(Mapped(topic, histories) if topic else histories)
-        return times[-1] if len(times) > before else 0.0
+            else:
+                usable.append(record)
+                events.append(event)
+        return usable, events
+
+    def _turned_away(
+        self, batch: PreparedBatch, records: Sequence[Record], events: Sequence[Event], times: Sequence[float]
+    ) -> dict[int, str]:
+        """Place -> outcome of each event that is not admitted, counted."""
+        marked = any(map(_HEADERS, records))
+        public = {at for at, record in enumerate(records) if is_public(record)} if marked else set()
+        backfill = {at for at, record in enumerate(records) if is_backfill(record)} if marked else set()
+        if public or 0 < len(backfill) < len(events):
+            turned_away = {
+                at: outcome
+                for at, (event, time) in enumerate(zip(events, times, strict=True))
+                if (outcome := self._admission.admit(event, time, at in backfill, at in public))
+            }
+        else:
+            turned_away = self._admission.admit_all(events, times, bool(backfill))
+        for at, outcome in turned_away.items():
+            batch.count(outcome, public=at in public)
+            batch.turned_away[events[at].kind, outcome] += 1
+        return turned_away
+
+    def _resolved(self, event: Event) -> Event:
+        """The event of the user that its id stands for."""
+        user = self._admission.identities.resolve(event.user_id)
+        return event if user is event.user_id else msgspec.structs.replace(event, user_id=user)
 
     def _mapped(
         self, batch: PreparedBatch, records: Sequence[Record], mapping: EventMapping
@@ -406,3 +434,22 @@ class Intake:
         if isinstance(record.value, Cut) and rejection.reason == "oversize":
             rejection = msgspec.structs.replace(rejection, found=f"{record.value.length} bytes")
         self._refuse(record, rejection)
+
+
+def _histories(partition: int, records: Sequence[Record], events: Sequence[Event]) -> Iterator[dict[str, list[Entry]]]:
+    """The entries of users in order, in parts of one script each. What one record holds is in one part."""
+    entries = [
+        (event.user_id, (partition, record.offset, event.timestamp, event.kind, event.item_id))
+        for record, event in zip(records, events, strict=True)
+        if event.kind in HISTORY_KINDS and event.item_id is not None
+    ]
+    start = 0
+    while start < len(entries):
+        stop = min(start + ENTRIES_TOGETHER, len(entries))
+        while stop < len(entries) and entries[stop][1][1] == entries[stop - 1][1][1]:
+            stop += 1
+        part: defaultdict[str, list[Entry]] = defaultdict(list)
+        for user, entry in entries[start:stop]:
+            part[user].append(entry)
+        yield dict(part)
+        start = stop

@@ -6,7 +6,6 @@ looks every one of them up on the installed classes, and finds uses that are not
 
 from __future__ import annotations
 
-import itertools
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -19,9 +18,6 @@ from streaming.kafka.errors import DataUnreadable
 POLL_BYTES: Final = 32 << 20
 """Decompressed bytes after which a poll hands out what it has. Ordinary records do not come near it: 5,000 events are a
 few MB. It bounds memory where a megabyte of a topic holds a gigabyte of spaces."""
-
-STEP: Final = 32
-"""Records that are decoded between two looks at that."""
 
 UNUSED: Final = 1.0
 """Seconds to close a client that is of no use."""
@@ -373,6 +369,9 @@ def decode_fetches(consumer: Any, decode: Callable[[Any, Any], Iterable[tuple[in
 
         def __init__(self, fetch_offset: int, part: Any, batches: Any, **options: Any) -> None:
             super().__init__(fetch_offset, part, batches, **options)
+            self.record_iterator = self._unpack_records(part, batches)
+            self.unpacked: Sequence[Any] = ()
+            self.handed_out = 0
             if batches.size_in_bytes() and not batches.has_next():
                 raise DataUnreadable("format", part, fetch_offset, "its length is not that of a batch")
 
@@ -382,14 +381,22 @@ def decode_fetches(consumer: Any, decode: Callable[[Any, Any], Iterable[tuple[in
             taken: list[Any] = []
             try:
                 while len(taken) < n and self.record_iterator is not None and polled < POLL_BYTES:
-                    taken.extend(itertools.islice(self.record_iterator, min(STEP, n - len(taken))))
+                    if self.handed_out == len(self.unpacked):
+                        following = next(self.record_iterator, None)
+                        if following is None:
+                            break
+                        self.unpacked, self.handed_out = following, 0
+                    some = self.unpacked[self.handed_out : self.handed_out + n - len(taken)]
+                    taken += some
+                    self.handed_out += len(some)
+                    self.next_fetch_offset = some[-1].offset + 1
             except DataUnreadable as error:
                 if not taken:
                     raise
                 self._next_inline_exception = error
             return taken
 
-        def _unpack_records(self, part: Any, batches: Any, *_: Any) -> Iterator[Any]:
+        def _unpack_records(self, part: Any, batches: Any, *_: Any) -> Iterator[Sequence[Any]]:
             # Without `drain`, the library would ask this iterator again and again, which has ended with its error.
             try:
                 yield from self._unpacked(part, batches)
@@ -402,7 +409,7 @@ def decode_fetches(consumer: Any, decode: Callable[[Any, Any], Iterable[tuple[in
                 raise DataUnreadable("format", part, self.next_fetch_offset, why) from error
             self.drain()
 
-        def _unpacked(self, part: Any, batches: Any) -> Iterator[Any]:
+        def _unpacked(self, part: Any, batches: Any) -> Iterator[Sequence[Any]]:
             nonlocal polled
             following: int | None = None
             for batch in iter(batches.next_batch, None):
@@ -415,11 +422,16 @@ def decode_fetches(consumer: Any, decode: Callable[[Any, Any], Iterable[tuple[in
                         continue
                 for size, records in decode(part, batch):
                     polled += size
-                    for record in records:
-                        self.next_fetch_offset = record.offset + 1
-                        yield record
+                    if wanted := self._from_fetch_offset(records):
+                        yield wanted
             if following is not None:  # compaction may have removed the last record of a batch
                 self.next_fetch_offset = following
+
+        def _from_fetch_offset(self, records: Sequence[Any]) -> Sequence[Any]:
+            """A fetch may begin within a batch, of which the broker sends all."""
+            if records and records[0].offset < self.fetch_offset:
+                return [record for record in records if record.offset >= self.fetch_offset]
+            return records
 
         def _check(self, part: Any, batch: Any) -> None:
             if batch.magic not in {0, 1, 2}:

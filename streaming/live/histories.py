@@ -5,8 +5,8 @@ The learner learns from its own rings; the service reads these histories. A user
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import groupby, islice
 from operator import itemgetter
 from typing import Final, NamedTuple, TypeAlias
 
@@ -44,6 +44,7 @@ class StoredHistory(NamedTuple):
 
 
 _pack = msgspec.msgpack.Encoder().encode
+_json = msgspec.json.Encoder().encode
 
 
 def write(
@@ -80,17 +81,26 @@ def write(
         return _write_in_parts(store, entries, topic_id, ttl, cap, beat)
     for partition in partitions:
         offsets = [entry[1] for listed in entries.values() for entry in listed]
-        beginning = store.key("h", "")
-        lists = [
-            [f"{partition}:{offset} {time!r} {kind} {item}" for _, offset, time, kind, item in listed]
-            for listed in entries.values()
-        ]
+        beginning, lists = store.key("h", ""), _elements(entries.values())
         keys = [store.key("h-marks"), users_key(store.key), *[beginning + user for user in entries]]
         mark = f"{topic_id}:{partition}"
         args: list[Argument] = [mark, min(offsets), max(offsets), ttl, cap, RENEWAL, _pack(lists), beat]
         args.append(len(beginning.encode()))
         beat = checked(store.run("histories", keys, args))
     return beat
+
+
+def _elements(lists: Collection[Sequence[Entry]]) -> list[list[str]]:
+    """The elements of Redis's lists, as `parse` reads them."""
+    # Nearly every list has one entry, so all are written as one. Times come from one call, with the same digits as from
+    # `repr`, the fewest that are exact, in a fifth of the time.
+    entries = [entry for listed in lists for entry in listed]
+    times = _json([entry[2] for entry in entries])[1:-1].decode().split(",")
+    elements = iter([
+        f"{partition}:{offset} {time} {kind} {item}"
+        for (partition, offset, _, kind, item), time in zip(entries, times, strict=True)
+    ])
+    return [[*islice(elements, len(listed))] for listed in lists]
 
 
 def _write_in_parts(

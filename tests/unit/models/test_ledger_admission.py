@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -92,6 +95,54 @@ def test_the_twin_decides_the_same(rules: AdmissionRules, stream: list[Sent]) ->
     outcomes = play(Admission(rules), stream)
     assert outcomes == play(Twin(rules, 16), stream)
     assert set(outcomes) <= {"", *OUTCOMES}
+
+
+@given(rules_of, records, st.booleans(), st.lists(st.integers(1, 30), min_size=1, max_size=8))
+@settings(max_examples=300)
+def test_events_that_come_together_are_decided_as_one_after_the_other(
+    rules: AdmissionRules, stream: list[Sent], backfill: bool, sizes: list[int]
+) -> None:
+    subject, twin = Admission(rules), Twin(rules, 16)
+    events, times, clock = [], [], START
+    for user, event_id, offset, passed, _, _, kind in stream:
+        clock += passed
+        events.append(Event(kind, user, "i", clock + offset, event_id))
+        times.append(clock)
+    found, start = [], 0
+    for size in cycle(sizes):
+        part = events[start : start + size]
+        turned_away = subject.admit_all(part, times[start : start + size], backfill)
+        found += [turned_away.get(at, "") for at in range(len(part))]
+        start += size
+        if start >= len(events):
+            break
+    assert found == [twin.admit(event, time, backfill) for event, time in zip(events, times, strict=True)]
+    one_by_one = Admission(rules)
+    for event, time in zip(events, times, strict=True):
+        one_by_one.admit(event, time, backfill)
+    assert_same(subject.window(subject.position), one_by_one.window(one_by_one.position))
+
+
+def test_good_events_that_come_together_need_no_look_at_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise every stream would be admitted one by one, and nothing but the time would show it."""
+    looked_at: list[str | None] = []
+    one_by_one = Admission.admit
+
+    def admit(self: Admission, event: Event, *more: Any) -> str:
+        looked_at.append(event.event_id)
+        return one_by_one(self, event, *more)
+
+    monkeypatch.setattr(Admission, "admit", admit)
+    monkeypatch.setattr(admission, "TOGETHER", 4)
+    subject = Admission(AdmissionRules(dedupe_window=16))
+    events = [Event(IMPRESSION if number % 2 else 0, "u", "i", START, f"e{number}") for number in range(12)]
+    assert subject.admit_all([*events, Event(0, "u", "i", START)], [START] * 13) == {}
+    assert not looked_at
+    again = [Event(0, "u", "i", START, name) for name in ("a", "b", "e11", "c", "d")]
+    assert subject.admit_all(again, [START] * 5) == {2: "duplicate"}
+    assert looked_at == ["a", "b", "e11"]  # three, because a generation ends there
+    subject.erase(user_hash("u"), START + 1)
+    assert subject.admit_all(events[:2], [START] * 2) == {0: "erased", 1: "erased"}
 
 
 @given(rules_of, records, records)
