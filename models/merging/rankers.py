@@ -75,13 +75,13 @@ def combined(before: Shared, trained: Sequence[Shared], lists: Array) -> Shared:
     first, taken = before.known_curvature(), lists.astype(np.float64)
     own, moved = [each.known_curvature() for each in trained], [each.weights for each in trained]
     kept = dim.NEWTON_FORGET ** taken.sum() - (dim.NEWTON_FORGET**taken).sum()
-    total = _weighed(own, np.ones(len(own))) + kept * first
-    pull = kept * first @ before.weights + _pulled(own, moved, np.ones(len(own)))
+    pulls = [matrix @ weights for matrix, weights in zip(own, moved, strict=True)]
+    total, pull = _symmetric(_added(own) + kept * first), _added(pulls) + kept * first @ before.weights
     if not _is_curvature(total):
         # Differences of large numbers: what is left of them in a direction that nobody learned about can be below 0.
-        shares = taken / taken.sum()
-        total, pull = _weighed(own, shares), _pulled(own, moved, shares)
-    total = 0.5 * (total + total.T)
+        shares = (taken / taken.sum()).tolist()
+        total = _symmetric(_added([share * matrix for matrix, share in zip(own, shares, strict=True)]))
+        pull = _added([share * each for each, share in zip(pulls, shares, strict=True)])
     found = np.linalg.inv(total)
     spread = np.sqrt(np.minimum(dim.NEWTON_SPREAD / np.diag(found), 1.0))
     return Shared(found @ pull, found * spread[:, None] * spread, total / spread[:, None] / spread)
@@ -118,21 +118,21 @@ def _trained(part: Tables, before: Array) -> Shared:
     return Shared(weights, curvature["inverse"], curvature[INFORMATION])
 
 
-def _weighed(matrices: Sequence[Array], weights: Array) -> Array:
-    total = np.zeros_like(matrices[0])
-    for matrix, weight in zip(matrices, weights.tolist(), strict=True):
-        total += weight * matrix
+def _added(arrays: Sequence[Array]) -> Array:
+    total = arrays[0].copy()
+    for array in arrays[1:]:
+        total += array
     return total
 
 
-def _pulled(matrices: Sequence[Array], moved: Sequence[Array], weights: Array) -> Array:
-    return _weighed([own @ to for own, to in zip(matrices, moved, strict=True)], weights)
+def _symmetric(matrix: Array) -> Array:
+    return 0.5 * (matrix + matrix.T)
 
 
 def _is_curvature(matrix: Array) -> bool:
-    """Whether a matrix is positive definite, as each learner's curvature is."""
+    """Whether a symmetric matrix is positive definite, as each learner's curvature is."""
     try:
-        np.linalg.cholesky(0.5 * (matrix + matrix.T))
+        np.linalg.cholesky(matrix)
     except np.linalg.LinAlgError:
         return False
     return True
