@@ -21,6 +21,8 @@ COUNT = BACKLOG // 10
 """Events of a batch: a million events come in batches of the default size."""
 TOGETHER = 20_000
 """Events that are made and sent at a time."""
+AS_IN_PRODUCTION = {"learner__batch_size": 5_000, "learner__version_interval": 1.0}
+"""The defaults, by which more runs ahead of a version than in the other tests, and less is done for each event."""
 SECONDS = 60 + BACKLOG // 2_000
 """For sending as for learning, on a machine that does other things as well."""
 
@@ -29,11 +31,12 @@ SECONDS = 60 + BACKLOG // 2_000
 def waiting(
     _kafka: ApacheKafka, _redis: RedisServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
-    """An installation with a backlog. It is sent once for both modes: to send it takes longer than to learn it."""
+    """An installation with a backlog, which is sent once for both modes."""
     assert BACKLOG > SLACK + 2 * COUNT, "it has to run out of room"
     kafka, redis, shop = _kafka.start(), _redis.start(), Shop(seed=67)
     folder = tmp_path_factory.mktemp("backlog")
-    with Installation(kafka.bootstrap, redis.url, folder, update__count=COUNT, update__every=5.0) as ours:
+    options = {"update__count": COUNT, "update__every": 5.0} | AS_IN_PRODUCTION
+    with Installation(kafka.bootstrap, redis.url, folder, **options) as ours:
         for first in range(0, BACKLOG, TOGETHER):
             ours.send(shop.stream(min(TOGETHER, BACKLOG - first), first=first))
         yield ours

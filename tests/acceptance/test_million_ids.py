@@ -43,7 +43,7 @@ def test_a_million_unseen_integers_leave_memory_bounded(name: str) -> None:
 
 @pytest.mark.timeout(900)
 def test_a_million_unseen_users_and_items_leave_the_recommender_bounded() -> None:
-    wider = RecommenderOptions(items=4000, users=4000)  # each eviction sweeps every reference once: fewer of them
+    wider = RecommenderOptions(items=8000, users=8000)  # each eviction sweeps every reference once: fewer of them
     subject = subjects.OfRecommender("ranker", wider)
     allocated = 0
     for start in range(0, 500_000, 50_000):

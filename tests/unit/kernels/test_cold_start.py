@@ -224,14 +224,15 @@ def test_training_raises_the_target_and_the_gate():
 
 def test_the_caution_bounds_the_hits_that_untouched_items_cost():
     """Hits of touched items are lost more rarely the higher the caution: in the long run as often as allowed."""
-    rng, state = random.Random(5), new_state(RecommenderOptions(items=4, users=2, categories=2, brands=2))
+    state = new_state(RecommenderOptions(items=4, users=2, categories=2, brands=2))
+    scores = np.random.default_rng(5).normal(((0.0,), (1.0,)), 1.0, (30_000, 2, 30))
     listed, lost = new_scratch().listed, 0
     listed.counts[0], listed.counts[3] = 30, 60
-    for turn in range(30_000):
+    for turn, (touched, untouched) in enumerate(scores):
         state.served.caution.worth[0] = 1.0
         caution = min(state.served.caution.hits[0], state.served.caution.ranks[0])
-        listed.scores[RANKER, :30] = [rng.gauss(0, 1) for _ in range(30)]
-        listed.scores[RANKER, 30:60] = [rng.gauss(1, 1) + caution for _ in range(30)]
+        listed.scores[RANKER, :30] = touched
+        listed.scores[RANKER, 30:60] = untouched + caution
         alone = racing.rank_of(listed.scores[RANKER], 30, turn % 20)
         beside = racing.rank_of(listed.scores[RANKER], 60, turn % 20)
         fresh.account(state.served.caution, listed, turn % 20)
@@ -258,10 +259,10 @@ def placed(scratch, caution, touched, untouched):
 
 def test_untouched_items_that_nobody_takes_lose_their_places_and_win_them_back():
     """Where one target in three is untouched and found, the cost is what is allowed; where none is, it goes to none."""
-    rng, state = random.Random(6), new_state(RecommenderOptions(items=4, users=2, categories=2, brands=2))
+    state = new_state(RecommenderOptions(items=4, users=2, categories=2, brands=2))
+    scores = np.random.default_rng(6).normal(((0.0,), (1.0,)), 1.0, (24_000, 2, 30))
     caution, scratch, lost = state.served.caution, new_scratch(), []
-    for turn in range(24_000):
-        touched, untouched = ([rng.gauss(mean, 1) for _ in range(30)] for mean in (0, 1))
+    for turn, (touched, untouched) in enumerate(scores):
         placed(scratch, caution, touched, untouched)
         if turn % 3 == 0 and not 8_000 <= turn < 16_000:
             fresh.credit(caution, scratch.listed, scratch.fresh, 30 + turn % 20)

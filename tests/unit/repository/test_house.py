@@ -176,7 +176,8 @@ def unprepared(text: str) -> list[str]:
 
 def test_every_struct_is_prepared_for_threads() -> None:
     files = [path for room in ROOMS for path in sorted(room.glob("*.py"))]
-    found = {name(path): unprepared(path.read_text(encoding="utf-8")) for path in files}
+    texts = {name(path): path.read_text(encoding="utf-8") for path in files}
+    found = {path: unprepared(text) for path, text in texts.items() if "Struct" in text}
     assert {path: classes for path, classes in found.items() if classes} == {}
     assert unprepared("class Tea(msgspec.Struct): ...") == ["Tea"]
 
