@@ -1,7 +1,8 @@
 """Evaluates the streams of ../shared/data as `sluicegate evaluate` does, against the recipe and the bounds.
 
 The same code as the command, all defaults; item facts are known from the start. Figures are those as served: the
-ratio to the best single source, and the floor that a prototype reached, which counts within two standard errors.
+ratios to the best single source and to the best rival that ran, and the floor that a prototype reached, which counts
+within two standard errors.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ RECIPE = {
 
 MUST, GOAL = 1.08, 1.10
 """Ratio to the best single source, in both measures."""
+
+MUST_OF_RIVAL, GOAL_OF_RIVAL = 1.05, 1.15
+"""Ratio to the best rival of any kind that ran, in both measures."""
 
 MUST_MRR = {"rees46_3h": 1.03}
 """Where half of the events repeat the very last item, which the best source has at rank 1."""
@@ -80,7 +84,15 @@ def _figures(name: str, result: dict[str, Any]) -> list[dict[str, Any]]:
         figures.append(_figure(f"{name} {measure_of} ratio", pair["ratio"], unit, must, GOAL, 0.0))
         unit = f"+- {served[error]:.4f}, n = {served['n']}"
         figures.append(_figure(f"{name} {measure_of}", served[measure_of], unit, floor, None, 2 * served[error]))
+        if result["best_rival"] is not None:
+            figures.append(_against_rival(f"{name} {measure_of} of the best rival", result["best_rival"][measure_of]))
     return figures
+
+
+def _against_rival(name: str, pair: dict[str, Any]) -> dict[str, Any]:
+    low, high = pair["ratio_interval"]
+    unit = f"of {pair['rival']}, 95 % {low:.3f} to {high:.3f}"
+    return _figure(name, pair["ratio"], unit, MUST_OF_RIVAL, GOAL_OF_RIVAL, 0.0)
 
 
 def _figure(name: str, value: float, unit: str, must: float, goal: float | None, noise: float) -> dict[str, Any]:

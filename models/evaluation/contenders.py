@@ -10,17 +10,27 @@ from models.evaluation.rivals import Maker
 from models.evaluation.rivals_implicit import BATCH
 from models.evaluation.rivals_river import RIVER
 from models.evaluation.rivals_sessions import SESSIONS
+from models.evaluation.rivals_torch import SEQUENCES
 from models.evaluation.rivals_vw import VW
 from models.recommender import CONTENDERS
 
 BUILTIN: Final = "builtin"
 """The group of the recommender's own contenders."""
 
-GROUPS: Final[dict[str, Mapping[str, Maker]]] = {"river": RIVER, "vw": VW, "batch": BATCH, "sessions": SESSIONS}
+GROUPS: Final[dict[str, Mapping[str, Maker]]] = {
+    "river": RIVER,
+    "vw": VW,
+    "batch": BATCH,
+    "sessions": SESSIONS,
+    "sequences": SEQUENCES,
+}
 """Group -> makers by name. Making a rival imports its package; naming it does not."""
 
-NEEDS: Final[dict[str, str]] = {"vw": "vowpalwabbit", "batch": "implicit"}
+NEEDS: Final[dict[str, str]] = {"vw": "vowpalwabbit", "batch": "implicit", "sequences": "torch"}
 """Group -> the package that must be importable."""
+
+EXTRA: Final = "pip install 'sluicegate[compare]'"
+"""Installs the packages of all groups."""
 
 
 class UnknownContenderError(ValueError):
@@ -53,9 +63,11 @@ def chosen(names: Sequence[str]) -> tuple[dict[str, Maker], dict[str, str]]:
     absent = {name: NEEDS[group] for name, group in known.items() if name in wanted and not _installed(group)}
     if absent and names:
         name, package = next(iter(absent.items()))
-        raise UnknownContenderError(f"{name} needs the package {package}: pip install {package}")
+        raise UnknownContenderError(f"{name} needs the package {package}: {EXTRA}, or pip install {package}")
     makers = {name: GROUPS[known[name]][name] for name in known if name in wanted and name not in absent}
-    return makers, {name: f"{package} is not installed: pip install {package}" for name, package in absent.items()}
+    return makers, {
+        name: f"{package} is not installed: {EXTRA}, or pip install {package}" for name, package in absent.items()
+    }
 
 
 def _installed(group: str) -> bool:

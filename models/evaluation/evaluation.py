@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from models.evaluation.baskets import Basket, asked, basket_report, baskets, riv
 from models.evaluation.prequential import PrequentialRun, run_recommender
 from models.evaluation.protocol import Plan, Stream, Targets, late, list_places, targets
 from models.evaluation.report import Entry, pointwise_figures, report
-from models.evaluation.rival_run import RivalRun, examples, run_rival
+from models.evaluation.rival_run import Progress, RivalRun, examples, run_rival
 from models.evaluation.rivals import Maker
 from models.evaluation.rivals_implicit import PERIODS, obstacle
 from models.recommender import CONTENDERS, RecommenderOptions
@@ -102,8 +101,10 @@ def _run_rivals(
     }
 
 
-def _progress_of(tick: Tick | None, name: str) -> Callable[[int], None] | None:
-    return None if tick is None else partial(tick, name)
+def _progress_of(tick: Tick | None, name: str) -> Progress | None:
+    if tick is None:
+        return None
+    return lambda done, words="": tick(f"{name}, {words}" if words else name, done)
 
 
 def _is_rated(run: RivalRun) -> bool:

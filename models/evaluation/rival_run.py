@@ -6,13 +6,14 @@ Events, candidates and sampled negatives are the same for all rivals.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from functools import partial
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
 from models.arrays import Array
 from models.evaluation.protocol import Stream
-from models.evaluation.rivals import Rival
+from models.evaluation.rivals import Refitted, Rival
 from models.recommender import is_history, is_positive
 
 TRIES: Final = 20
@@ -20,6 +21,16 @@ TRIES: Final = 20
 
 TICK: Final = 500
 """Events between two reports of progress."""
+
+FITS: Final = 10
+"""Parts of a stream; at the end of each but the last, a rival that is `Refitted` is fitted."""
+
+
+class Progress(Protocol):
+    """Called with the number of events done, and with words about work that takes long."""
+
+    def __call__(self, done: int, words: str = "") -> None:
+        """Show it."""
 
 
 class Examples(NamedTuple):
@@ -88,7 +99,7 @@ def run_rival(
     listed: Sequence[int],
     k: int,
     clock: Callable[[], float],
-    tick: Callable[[int], None] | None = None,
+    tick: Progress | None = None,
 ) -> RivalRun:
     """Run a rival through the stream once: it ranks before it learns.
 
@@ -100,7 +111,7 @@ def run_rival(
         listed: Places at which it makes a list.
         k: Length of a list.
         clock: A monotonic clock, in seconds.
-        tick: Called now and then with the number of events done.
+        tick: Called now and then with the number of events done, and in a fit with what it does.
     """
     places, shown = {place: at for at, place in enumerate(tested)}, set(listed)
     ranks = np.zeros(len(tested), np.int64)
@@ -109,6 +120,10 @@ def run_rival(
     learning = ranking = 0.0
     for place, event in enumerate(stream.events):
         item, known = int(given.items[place]), int(given.known[place])
+        if isinstance(rival, Refitted) and _ends_a_part(place, len(stream.events)):
+            began = clock()
+            rival.refit(_silent if tick is None else partial(tick, place))
+            learning += clock() - began
         if known and (place in places or place in shown):
             began = clock()
             rival.catch_up(event.timestamp)
@@ -142,6 +157,15 @@ def run_rival(
         rival.pointwise,
         rival.notes(),
     )
+
+
+def _ends_a_part(place: int, count: int) -> bool:
+    """Whether one of the parts of the stream ends just before this place."""
+    return place > 0 and FITS * place // count > FITS * (place - 1) // count
+
+
+def _silent(words: str) -> None:
+    """Show nothing."""
 
 
 def _learn(rival: Rival, user: str, when: float, item: int, target: float, negative: int) -> None:

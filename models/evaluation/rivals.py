@@ -7,7 +7,7 @@ It ranks all items known so far from its own weights, with numpy.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -40,6 +40,14 @@ class Rival(Protocol):
 
     def notes(self) -> dict[str, Any]:
         """Return further entries for the rival's part of the report."""
+
+
+@runtime_checkable
+class Refitted(Protocol):
+    """A rival that is fitted again at each tenth of the stream, on everything before it."""
+
+    def refit(self, tell: Callable[[str], None]) -> None:
+        """Fit, and `tell` now and then what is being done, because it takes long."""
 
 
 Maker = Callable[[int], Rival]

@@ -43,9 +43,10 @@ if TYPE_CHECKING:
 
 HELP: Final = (
     "Contenders: builtin (every single source, the factorization machine, the rankers and the served order), river "
-    "(FMRegressor, BiasedMF, LinearRegression), vw (Vowpal Wabbit) and batch (implicit's ALS and BPR, fitted again "
-    "each hour and day). The last two run when their packages are installed: pip install 'sluicegate\\[compare]'. A "
-    "hundred thousand events take about a minute with the built-in contenders, and as long again with River's.\n\n"
+    "(FMRegressor, BiasedMF, LinearRegression), sessions (nearest neighbours), vw (Vowpal Wabbit), batch (implicit's "
+    "ALS and BPR, fitted again each hour and day) and sequences (SASRec and GRU4Rec, fitted again at each tenth). The "
+    "last three run when their packages are installed: pip install 'sluicegate\\[compare]'. A hundred thousand events "
+    "take about a minute with the built-in contenders, as long again with River's, and minutes with a network.\n\n"
     "Example: sluicegate evaluate ratings.csv.gz --map rating=click --min-rating 4 --items movies.csv.gz"
 )
 

@@ -354,7 +354,8 @@ def quality() -> str:
         )
         for name in streams
         for measure in ("hr@20", "mrr@20")
-        for figure in (figures[f"{name} {measure} ratio"],)
+        for of in ("ratio", "of the best rival")
+        if (figure := figures.get(f"{name} {measure} {of}")) is not None
     ]
     head = [STREAMS[name] for name in streams]
     return "\n\n".join([
@@ -367,7 +368,7 @@ def quality() -> str:
                 ("events evaluated", *tested),
             ],
         ),
-        table(("stream", "measure", "served, of the best single source", "must", "goal", "reaches"), bounds),
+        table(("stream", "measure", "served, of the best single source or rival", "must", "goal", "reaches"), bounds),
     ])
 
 

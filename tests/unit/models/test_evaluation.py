@@ -205,7 +205,7 @@ def test_the_door_loads_no_library_of_a_rival_before_one_is_made() -> None:
     script = """
 import json, sys
 from models import evaluation
-names = ("river", "implicit", "vowpalwabbit", "threadpoolctl", "pandas")
+names = ("river", "implicit", "vowpalwabbit", "threadpoolctl", "torch", "pandas")
 loaded = lambda: [name for name in names if name in sys.modules]
 makers, _ = evaluation.chosen(["river"])
 before = loaded()

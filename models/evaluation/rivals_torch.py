@@ -1,0 +1,104 @@
+"""Sequence models that are fitted again at each tenth of the stream: SASRec and GRU4Rec. Needs the package torch.
+
+Each is asked with the user's history up to the moment, so it follows a visit between two fits as well; what it does not
+know is items newer than the last fit. The stream does not wait for a fit, which favours the model.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from models.arrays import Array
+from models.evaluation.rivals import Maker
+
+if TYPE_CHECKING:
+    from models.evaluation.networks import Network
+
+
+class SequenceRival:
+    """A network over the items that a user took, and popularity at the last fit for a user without any.
+
+    Args:
+        name: Which of the recipes.
+        seed: Seed of weights, windows, order, drawn items and dropout.
+    """
+
+    pointwise = False
+
+    def __init__(self, name: str, seed: int) -> None:
+        from models.evaluation.networks import NETWORKS, RECIPES, settled
+
+        self._recipe, self._seed = RECIPES[name], seed
+        with settled(seed):
+            self._network: Network = NETWORKS[name](self._recipe)
+        self._histories: dict[str, array[int]] = {}
+        self._fits = self._learned = 0
+        self._counts = np.zeros(0)
+
+    def learn(self, user: str, item: int, target: float, when: float) -> None:
+        """Keep a wanted item, for the next fit and for the user's history; others are drawn in the fit."""
+        del when
+        if target > 0:
+            self._histories.setdefault(user, array("i")).append(item)
+
+    def catch_up(self, when: float) -> None:
+        """Do nothing: the stream's tenths are the moments of work."""
+
+    def refit(self, tell: Callable[[str], None]) -> None:
+        """Go on from the weights so far, over all histories, within the passes and next items of the recipe."""
+        from models.evaluation.networks import fit, settled
+
+        histories = [np.frombuffer(each, np.int32).astype(np.int64) for each in self._histories.values()]
+        long = [each for each in histories if len(each) > 1]
+        if not long:
+            return
+        self._counts = np.bincount(np.concatenate(histories)).astype(np.float64)
+        self._fits += 1
+        seed = 1_000 * self._seed + self._fits
+        with settled(seed):
+            self._network.grow(len(self._counts))
+            passes = self._recipe.first if self._fits == 1 else self._recipe.later
+            said = partial(_said, tell, self._fits)
+            self._learned += fit(
+                self._network, long, self._counts, self._recipe, passes, np.random.default_rng(seed), said
+            )
+
+    def scores(self, user: str, count: int, when: float) -> Array:
+        """Score by the user's last items that the fit knows; an item that nobody had taken then gets minus infinity."""
+        from models.evaluation.networks import LENGTH, scores_of, settled
+
+        del when
+        found = np.full(count, -np.inf)
+        known = self._counts
+        items = [item for item in self._histories.get(user, ())[-2 * LENGTH :] if item < len(known) and known[item]]
+        if items:
+            with settled(self._seed):
+                known = scores_of(self._network, items[-LENGTH:])
+        found[: len(known)] = np.where(self._counts > 0, known, -np.inf)[:count]
+        return found
+
+    def predicted(self, scores: Array) -> Array:
+        """Return the scores, which predict no target: this is not used."""
+        return scores
+
+    def memory(self) -> int:
+        """Count weights, each with the two numbers that Adam keeps in a fit, and the histories."""
+        weights = sum(each.numel() for each in self._network.parameters())
+        return int(12 * weights + sum(4 * len(each) + 100 for each in self._histories.values()) + self._counts.nbytes)
+
+    def notes(self) -> dict[str, Any]:
+        """Report the number of fits, and how many next items they learned, those of each pass counted."""
+        return {"fits": self._fits, "learned": self._learned}
+
+
+def _said(tell: Callable[[str], None], fit: int, words: str) -> None:
+    tell(f"fit {fit}, {words}")
+
+
+SEQUENCES: Final[dict[str, Maker]] = {name: partial(SequenceRival, name) for name in ("sasrec", "gru4rec")}
+"""Makers by name."""
