@@ -109,7 +109,7 @@ def warm_serving() -> None:
 
 
 def _find_ids() -> None:
-    """What a state with an index runs once it has ids, and more of them than it had room for."""
+    """What a served state runs once it has ids, and more of them than it had room for."""
     index, ids = Index(), [str(number) for number in range(LEAST)]
     index.put(ids, range(LEAST))
     index.find(ids)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import repeat
+from typing import cast
 
 import numpy as np
 
@@ -18,11 +20,6 @@ from models.recommender.ranker import Ranker
 from models.recommender.types import EventBatch, EventLike, RecommenderOptions
 from models.records import query_of
 from models.state import SCHEMA, Ceilings, Limits, State, set_priors
-
-LARGE = 1_000
-"""Events of a batch from which on their ids are looked up in an index. So many are read from a backlog: most of their
-users and items were last seen long ago, and each look-up in a dict then waits for memory several times. The few events
-of a live batch name what was just seen, and a learner that only follows needs no memory for an index."""
 
 
 def new_state(settings: RecommenderOptions | None = None, seed: int = 1) -> State:
@@ -83,8 +80,10 @@ class Recommender(Ranker):
         texts = {at: text for at in asked if (text := query_of(events[at])) is not None}
         # Only the first event may evict, so it is placed before the rows of the others are looked up.
         first = self._place(events[0], texts.get(0), facts, pending=False)
-        user_rows = self._known_rows("user", [event.user_id for event in events])  # (n,)
-        item_rows = self._known_rows("item", [event.item_id for event in events])  # (n,)
+        user_rows, item_rows = (
+            np.array([*map(self._row_getter(space), ids, repeat(-1))], np.int32)  # (n,)
+            for space, ids in (("user", [e.user_id for e in events]), ("item", [e.item_id for e in events]))
+        )
         query_rows = np.full(len(events), -1, np.int32)
         unknown = {0, *np.flatnonzero((user_rows < 0) | (item_rows < 0)).tolist(), *texts}
         for at in sorted(unknown):
@@ -94,11 +93,8 @@ class Recommender(Ranker):
             user_rows[at], item_rows[at], query_rows[at] = placed
         return self._batch(events, record_times, user_rows, item_rows, query_rows)
 
-    def _known_rows(self, space: str, ids: Sequence[str | None]) -> Array:
-        keys = self.state.keys[space]
-        if len(ids) >= LARGE:
-            keys.begin_index()
-        return keys.find(ids)
+    def _row_getter(self, space: str) -> Callable[[str | None, int], int]:
+        return cast("Callable[[str | None, int], int]", self.state.keys[space].rows.get)
 
     def _place(
         self, event: EventLike, text: str | None, facts: Mapping[str, FactsLike] | None, *, pending: bool

@@ -1,4 +1,4 @@
-"""Finds the rows of many ids: a second map next to the dict of a key space, for requests and for large batches.
+"""Finds the rows of a request's ids: a second map next to the dict of a key space, where requests are answered.
 
 For an id out of a million that was not asked for recently, a dict takes 0.5 µs: four reads, each of which waits for the
 one before. An `Index` takes 0.05 µs, because the reads of a request wait together (models/kernels/core/hash_index.py).
@@ -61,7 +61,7 @@ class Index:
         remove(self._slots, _hashes(keys), np.array(rows, np.int64))
         self._used -= len(keys)
 
-    def find(self, keys: Sequence[str | None]) -> Array:
+    def find(self, keys: Sequence[str]) -> Array:
         """(n,) i32 rows, -1 for an unknown key. Reads only, so several threads may ask at once."""
         rows = np.empty(len(keys), np.int32)
         find_all(self._slots, _hashes(keys), rows)
@@ -77,7 +77,7 @@ class Index:
             self._slots = wider
 
 
-def _hashes(keys: Sequence[str | None]) -> Array:
+def _hashes(keys: Sequence[str]) -> Array:
     return np.fromiter(map(hash, keys), np.int64, len(keys))
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import repeat
-from typing import Any, Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -89,18 +89,11 @@ class Keys:
                 self.index.put(new, [*rows])
         return np.fromiter(map(self.rows.__getitem__, keys), np.int32, len(keys))
 
-    def begin_index(self) -> None:
-        """Keep an index from now on. A million ids take a tenth of a second."""
-        if self.index is None:
-            self.index = Index()
-            self.index.put([*self.rows], [*self.rows.values()])
-
-    def find(self, keys: Sequence[str | None]) -> Array:
-        """(n,) i32 rows of ids, -1 for one that has none, and for None. No row is added."""
+    def find(self, keys: Sequence[str]) -> Array:
+        """(n,) i32 rows of ids, -1 for one that has none. No row is added."""
         if self.index is not None and len(keys) >= FEW_IDS:
             return self.index.find(keys)
-        row: Callable[[str | None, int], int] = cast("Any", self.rows.get)
-        return np.fromiter(map(row, keys, repeat(-1)), np.int32, len(keys))
+        return np.fromiter(map(self.rows.get, keys, repeat(-1)), np.int32, len(keys))
 
     def remove(self, key: str) -> int:
         """Free the row of `key` and return it; KeyError when it has none. References must be swept first."""
