@@ -19,6 +19,13 @@ from models.evaluation.rivals import Maker
 if TYPE_CHECKING:
     from models.evaluation.networks import Network
 
+RETURNS: Final = 0.02
+"""Share of events whose item the user had taken before; below it, nobody is proposed an own item.
+
+Where people do come back the networks learn to which items. Where they do not, as with ratings of films, a network
+still scores highly what was just taken, and every list is made without it.
+"""
+
 
 class SequenceRival:
     """A network over the items that a user took, and popularity at the last fit for a user without any.
@@ -37,6 +44,8 @@ class SequenceRival:
         with settled(seed):
             self._network: Network = NETWORKS[name](self._recipe)
         self._histories: dict[str, array[int]] = {}
+        self._own: dict[str, set[int]] = {}
+        self._events = self._returned = 0
         self._fits = self._learned = 0
         self._counts = np.zeros(0)
 
@@ -45,6 +54,10 @@ class SequenceRival:
         del when
         if target > 0:
             self._histories.setdefault(user, array("i")).append(item)
+            own = self._own.setdefault(user, set())
+            self._events += 1
+            self._returned += item in own
+            own.add(item)
 
     def catch_up(self, when: float) -> None:
         """Do nothing: the stream's tenths are the moments of work."""
@@ -80,6 +93,8 @@ class SequenceRival:
             with settled(self._seed):
                 known = scores_of(self._network, items[-LENGTH:])
         found[: len(known)] = np.where(self._counts > 0, known, -np.inf)[:count]
+        if items and self._returned < RETURNS * self._events:
+            found[list(self._own[user])] = -np.inf
         return found
 
     def predicted(self, scores: Array) -> Array:
@@ -89,7 +104,8 @@ class SequenceRival:
     def memory(self) -> int:
         """Count weights, each with the two numbers that Adam keeps in a fit, and the histories."""
         weights = sum(each.numel() for each in self._network.parameters())
-        return int(12 * weights + sum(4 * len(each) + 100 for each in self._histories.values()) + self._counts.nbytes)
+        histories = sum(4 * len(each) + 60 * len(self._own[user]) + 300 for user, each in self._histories.items())
+        return int(12 * weights + histories + self._counts.nbytes)
 
     def notes(self) -> dict[str, Any]:
         """Report the number of fits, and how many next items they learned, those of each pass counted."""
