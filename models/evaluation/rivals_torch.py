@@ -2,6 +2,9 @@
 
 Each is asked with the user's history up to the moment, so it follows a visit between two fits as well; what it does not
 know is items newer than the last fit. The stream does not wait for a fit, which favours the model.
+
+Networks alone put own items too high where nobody comes back, as with ratings of films, and too low where half of all
+do. So users are reminded of their items as in V-SKNN (S. Latifi, N. Mauro, D. Jannach, Information Sciences 573, 2021).
 """
 
 from __future__ import annotations
@@ -15,20 +18,17 @@ import numpy as np
 
 from models.arrays import Array
 from models.evaluation.rivals import Maker
+from models.evaluation.rivals_sessions import LEAST
 
 if TYPE_CHECKING:
     from models.evaluation.networks import Network
 
-RETURNS: Final = 0.02
-"""Share of events whose item the user had taken before; below it, nobody is proposed an own item.
-
-Where people do come back the networks learn to which items. Where they do not, as with ratings of films, a network
-still scores highly what was just taken, and every list is made without it.
-"""
-
 
 class SequenceRival:
     """A network over the items that a user took, and popularity at the last fit for a user without any.
+
+    Let r be the share of events so far whose item the user had taken before. Chances of the items that the user lacks
+    sum to 1 - r, and the user's own items share r by 1 / (1 + place), newest first.
 
     Args:
         name: Which of the recipes.
@@ -82,19 +82,26 @@ class SequenceRival:
             )
 
     def scores(self, user: str, count: int, when: float) -> Array:
-        """Score by the user's last items that the fit knows; an item that nobody had taken then gets minus infinity."""
+        """Turn the network's scores into chances, and mix reminders in; an unknown item gets minus infinity."""
         from models.evaluation.networks import LENGTH, scores_of, settled
 
         del when
-        found = np.full(count, -np.inf)
         known = self._counts
-        items = [item for item in self._histories.get(user, ())[-2 * LENGTH :] if item < len(known) and known[item]]
+        found = np.full(count, -np.inf)
+        history = self._histories.get(user, ())
+        items = [item for item in history[-2 * LENGTH :] if item < len(known) and known[item]]
         if items:
             with settled(self._seed):
-                known = scores_of(self._network, items[-LENGTH:])
+                values = scores_of(self._network, items[-LENGTH:])
+            known = np.where(known > 0, np.exp(values - values.max()), 0.0)
+        known = known / max(float(known.sum()), LEAST)
         found[: len(known)] = np.where(self._counts > 0, known, -np.inf)[:count]
-        if items and self._returned < RETURNS * self._events:
-            found[list(self._own[user])] = -np.inf
+        own = list(dict.fromkeys(reversed(history)))
+        if own:
+            back, reminders = self._returned / self._events, 1.0 / np.arange(1, len(own) + 1)
+            found[own] = -np.inf
+            found *= (1.0 - back) / max(float(found[np.isfinite(found)].sum()), LEAST)
+            found[own] = back * reminders / reminders.sum()
         return found
 
     def predicted(self, scores: Array) -> Array:
