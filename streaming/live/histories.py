@@ -95,7 +95,7 @@ def _elements(lists: Collection[Sequence[Entry]]) -> list[list[str]]:
     # Nearly every list has one entry, so all are written as one. Times come from one call, with the same digits as from
     # `repr`, the fewest that are exact, in a fifth of the time.
     entries = [entry for listed in lists for entry in listed]
-    times = _json([entry[2] for entry in entries])[1:-1].decode().split(",")
+    times = _json([entry[2] for entry in entries])[1:-1].decode().split(",") if entries else []
     elements = iter([
         f"{partition}:{offset} {time} {kind} {item}"
         for (partition, offset, _, kind, item), time in zip(entries, times, strict=True)

@@ -25,6 +25,8 @@ from tests.contract.subjects import NAMES, NOW, Subject, examples, kind_of, made
 
 ITEMS = [f"item{at}" for at in range(30)]
 ASKED: set[tuple[str, str]] = set()
+OPTIONAL = {("models.evaluation.networks", "torch")}
+"""Modules that an extra is for, with the package that they cannot be imported without."""
 
 
 def predicting_changes_nothing_and_allocates_no_row(name: str) -> Subject:
@@ -119,7 +121,11 @@ def test_the_contract(name: str, check: str) -> None:
 def test_every_model_of_the_package_is_under_contract() -> None:
     """A new regressor, estimator or contender that is missing in tests/contract/subjects.py fails here."""
     for found in pkgutil.walk_packages(models.__path__, "models."):
-        importlib.import_module(found.name)
+        try:
+            importlib.import_module(found.name)
+        except ModuleNotFoundError as error:
+            if (found.name, error.name) not in OPTIONAL:
+                raise
     defined, waiting = set(), [FeatureTable, base.Regressor]
     while waiting:
         for kind in waiting.pop().__subclasses__():

@@ -105,7 +105,7 @@ def children(cache: Path) -> list[int]:
 def test_warmup_says_where_kernels_are_kept_and_compiles_nothing_twice() -> None:
     warmup.warm()  # other tests may not have needed all
     before = kept()
-    assert len(before) == len(warmup.EVERYTHING)
+    assert all(any(name.startswith(entry) for name in before) for entry in warmup.EVERYTHING)
     command = [sys.executable, "-m", "service.cli.main", "warmup"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert f"kept in {compiling.cache.folder}" in done.stdout
@@ -114,7 +114,7 @@ def test_warmup_says_where_kernels_are_kept_and_compiles_nothing_twice() -> None
 
 
 def kept() -> dict[str, int]:
-    """When each kernel that is compiled last was written."""
+    """When each kernel that is compiled last was written, for each of the types it takes."""
     files = compiling.cache.folder.rglob("*.nbc")
     return {file.name: file.stat().st_mtime_ns for file in files if file.name.startswith(warmup.EVERYTHING)}
 
