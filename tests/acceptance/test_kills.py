@@ -31,7 +31,7 @@ MANY = 200
 # Seconds that 99 of 100 recoveries may take, from the start of the process until it learns. A learner that is not ready
 # by then is killed anyway: after less, on a busy machine, every kill would strike before a version.
 RECOVERY = 10.0
-# Longest life after that, in seconds: several versions.
+# Longest life after that, in seconds: several versions. Where a start takes longer, so does the first version after it.
 LIFE = 2.0
 
 
@@ -56,7 +56,7 @@ def live_a_while(learner: Process, rng: random.Random) -> float | None:
             return time.monotonic() - began  # a slow start is an instant like any other
         recovered = time.monotonic() - began
     # The instant itself is what is drawn: there is no condition to wait for.
-    time.sleep(rng.uniform(0, LIFE))
+    time.sleep(rng.uniform(0, max(LIFE, recovered or 0.0)))
     return recovered
 
 
