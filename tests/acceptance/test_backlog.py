@@ -45,7 +45,7 @@ def waiting(
 @pytest.mark.timeout(60 + 3 * SECONDS)
 @pytest.mark.parametrize("mode", ["event", "batch"])
 def test_a_backlog_longer_than_what_may_run_ahead_is_learned_once(waiting: Installation, mode: str) -> None:
-    waiting.store.call("FLUSHDB")  # nothing is left of the other mode's: this learner reads from the beginning
+    waiting.store.call("FLUSHDB", "ASYNC")  # nothing is left of the other mode's: this learner reads from the beginning
     assert waiting.head() is None
     learner = waiting.learner(update__mode=mode)
     waiting.wait_learnt(learner, timeout=SECONDS)
