@@ -156,8 +156,14 @@ def test_from_a_file_to_the_lift_of_an_experiment(way: Way, browser: Browser) ->
         assert "popular is worse than ours" in " ".join(way.run("experiment show ranked").split())
         learner = f"http://127.0.0.1:{way.environ['SLUICEGATE_LEARNER__METRICS_PORT']}/metrics"
         lift = 'sluicegate_experiment_lift{arm="popular",bound="high",experiment="ranked"}'
-        (high,) = (line.split()[-1] for line in httpx.get(learner).text.splitlines() if line.startswith(lift))
-        assert float(high) < 0, "what the dashboard shows"
+
+        def shown() -> list[float]:
+            """What the dashboard shows; the learner tells it a moment after the verdict is in Redis."""
+            lines = httpx.get(learner).text.splitlines()
+            return [float(line.split()[-1]) for line in lines if line.startswith(lift)]
+
+        eventually(shown, timeout=30.0)
+        assert shown()[0] < 0
     assert len(way.steps) == 8
 
 
