@@ -46,6 +46,10 @@ class _Other(_Event):
     item_id = "other"
 
 
+class _Facts:
+    category, brand, price = "category", "brand", 1.0
+
+
 class _Bought(_Event):
     kind = PURCHASE
 
@@ -72,6 +76,7 @@ def warm() -> None:
     """Run every compiled entry point once, on a small state."""
     own = Recommender(new_state(_FEW))
     own.learn_events([_Event(), _Event()], [1.5e9, 1.5e9])
+    own.describe([("other", _Facts()), ("item", _Facts())])  # one that is untouched, and one that is not
     own.rank(["item"], [1.5e9], [0], 1.5e9)
     State(SCHEMA, _FEW.ceilings()).apply(own.state.full())
     own.remove("item", ["item"])
@@ -90,6 +95,7 @@ def warm_merging() -> None:
         for shard in shards:
             events = [_Event(), _Other(), _Event(), _Bought(), _BoughtWith()]
             Recommender(shard.state, learners=2).learn_events(events, [1.5e9] * len(events))
+            _mark_rows(shard.state, len(events) // 2 if shard is shards[0] else 1)
         told = excerpts.merge([shard.excerpt() for shard in shards])
         for shard in shards:
             shard.take_over(told)
@@ -97,6 +103,13 @@ def warm_merging() -> None:
         for shard in shards:
             shard.apply(state.changed())
         state.forget_changes()
+
+
+def _mark_rows(state: State, rows: int) -> None:
+    """Count the first rows of each table as changed: so all columns are merged, of one shard's rows and of both's."""
+    for data in state.tables.values():
+        held = min(len(values) for values in data.columns.values())
+        data.mark(np.arange(min(rows, held), dtype=np.int32))
 
 
 def warm_serving() -> None:
