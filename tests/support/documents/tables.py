@@ -369,6 +369,7 @@ def quality() -> str:
                 ("floor of `served`: the recipe", *floors),
                 ("events evaluated", *tested),
                 ("most next items in a fit of a network", *budgets),
+                ("measured", *(_run(stream) for stream in streams.values())),
             ],
         ),
         *_kept(streams),
@@ -377,19 +378,23 @@ def quality() -> str:
 
 
 def _kept(streams: Mapping[str, Any]) -> list[str]:
-    """Say which figures are of an earlier run, and of which commit; no line where none are."""
+    """Say which rivals' figures are of an earlier run than their stream's; no line where none are."""
     runs: dict[str, dict[str, list[str]]] = {}
     for stream, found in streams.items():
         for name, each in found["contenders"].items():
             if "measured_at" in each:
-                when = f"{each['measured_at'].split('T')[0]}, `{each['commit']}`"
-                runs.setdefault(when, {}).setdefault(STREAMS[stream], []).append(f"`{name}`")
+                runs.setdefault(_run(each), {}).setdefault(STREAMS[stream], []).append(f"`{name}`")
     return [
-        f"Of an earlier run, {when}: "
+        f"Rivals of an earlier run ({when}): "
         + "; ".join(f"{stream}'s {', '.join(members)}" for stream, members in of.items())
         + "."
         for when, of in runs.items()
     ]
+
+
+def _run(found: Mapping[str, Any]) -> str:
+    """Say when a stream or a rival was measured, and with which commit."""
+    return f"{found['measured_at'].split('T')[0]}, `{found['commit']}`"
 
 
 def _hits(name: str) -> Iterator[str]:
