@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.support.processes import apache_kafka
 
-PACKAGES = ("numba", "numpy", "kafka-python", "crc32c", "msgspec", "redis", "river", "uvicorn")
+PACKAGES = ("numba", "numpy", "kafka-python", "crc32c", "msgspec", "redis", "river", "torch", "uvicorn")
 
 
 def machine() -> dict[str, str | int | float]:

@@ -2,19 +2,24 @@
 
 The same code as the command, all defaults; item facts are known from the start. Figures are those as served: the
 ratios to the best single source and to the best rival that ran, and the floor that a prototype reached, which counts
-within two standard errors.
+within two standard errors. Times are left out: `learning` and `ranking` measure those.
+
+A stream at a time, `--keep` leaves what does not run now as the stored result has it.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from functools import partial
 from typing import Any
 
+from benchmarks import kept, machine
 from benchmarks.streams import LIMITS, Stream, load
 from models import evaluation
 from models.evaluation import Maker, Plan
 from models.evaluation import Stream as Log
+from models.evaluation.rivals_torch import SEQUENCES, SequenceRival
 from models.warmup import warm
 from service.cli.evaluation_table import text
 from tests.support.processes.processes import Missing
@@ -29,13 +34,13 @@ RECIPE = {
 }
 """Figures that the two stages reached in a prototype: the floor."""
 
-MUST, GOAL = 1.08, 1.10
+MUST, GOAL = 1.10, 1.25
 """Ratio to the best single source, in both measures."""
 
 MUST_OF_RIVAL, GOAL_OF_RIVAL = 1.05, 1.15
 """Ratio to the best rival of any kind that ran, in both measures."""
 
-MUST_MRR = {"rees46_3h": 1.03}
+MUST_MRR = {"rees46_3h": 1.04}
 """Where half of the events repeat the very last item, which the best source has at rank 1."""
 
 SLICED = ("served", "ranker")
@@ -46,6 +51,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add options for streams and contenders."""
     parser.add_argument("--streams", nargs="+", default=list(LIMITS), choices=list(LIMITS))
     parser.add_argument("--contenders", nargs="+", default=[], help="as of evaluate (default: all installed)")
+    parser.add_argument(
+        "--positions", type=int, help="most next items that a fit of a network learns (default: its own)"
+    )
+    parser.add_argument(
+        "--keep", action="store_true", help="keep streams and rivals of the stored result that do not run"
+    )
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -54,8 +65,13 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         rivals, absent = evaluation.chosen(options.contenders)
     except evaluation.UnknownContenderError as error:
         raise Missing(str(error)) from None
+    if options.positions is not None:
+        thin = {name: partial(SequenceRival, name, positions=options.positions) for name in SEQUENCES}
+        rivals = {name: thin.get(name, maker) for name, maker in rivals.items()}
     warm()
     results = {name: measure(load(name), options.seed, rivals, absent) for name in options.streams}
+    if options.keep:
+        results = kept.added(results, list(LIMITS))
     return {"figures": [figure for name in results for figure in _figures(name, results[name])], "streams": results}
 
 
@@ -63,15 +79,17 @@ def measure(
     stream: Stream, seed: int, rivals: dict[str, Maker] | None = None, absent: dict[str, str] | None = None
 ) -> dict[str, Any]:
     """Evaluate new contenders on one stream."""
-    began = time.monotonic()
+    run = {"commit": machine.versions()["sluicegate"], "measured_at": machine.now()}
     log = Log(stream.events, {}, stream.facts)
     result = evaluation.evaluate(log, Plan(seed=seed), time.perf_counter, rivals or {})
-    kept = {*SLICED, *result["best_single_source"].values()}
+    sliced = {*SLICED, *result["best_single_source"].values()}
     for parts in result["slices"].values():
         for part in parts.values():
-            part["contenders"] = {name: found for name, found in part["contenders"].items() if name in kept}
+            part["contenders"] = {name: found for name, found in part["contenders"].items() if name in sliced}
+    for contender in result["contenders"].values():
+        contender["us_per_event"] = contender["us_per_ranking"] = None
     result["not_run"] |= absent or {}
-    return result | {"seconds": round(time.monotonic() - began, 1)}
+    return run | result
 
 
 def _figures(name: str, result: dict[str, Any]) -> list[dict[str, Any]]:
@@ -84,7 +102,7 @@ def _figures(name: str, result: dict[str, Any]) -> list[dict[str, Any]]:
         figures.append(_figure(f"{name} {measure_of} ratio", pair["ratio"], unit, must, GOAL, 0.0))
         unit = f"+- {served[error]:.4f}, n = {served['n']}"
         figures.append(_figure(f"{name} {measure_of}", served[measure_of], unit, floor, None, 2 * served[error]))
-        if result["best_rival"] is not None:
+        if result.get("best_rival") is not None:
             figures.append(_against_rival(f"{name} {measure_of} of the best rival", result["best_rival"][measure_of]))
     return figures
 
@@ -101,11 +119,13 @@ def _figure(name: str, value: float, unit: str, must: float, goal: float | None,
 
 
 def table(result: dict[str, Any]) -> str:
-    """Write the figures, then each stream as `sluicegate evaluate` prints it."""
+    """Write the figures, then each stream that ran as `sluicegate evaluate` prints it."""
     from benchmarks.report import table as figures
 
     lines = [figures({"benchmark": result["benchmark"], "figures": result["figures"]})]
     for name, found in result["streams"].items():
         shown = {"name": name, "passed": 0, "refused": 0, "duplicates": 0, "out_of_order": 0}
-        lines.append(text(found | {"file": shown}))
+        if "best_rival" in found:
+            ran = {each: figures for each, figures in found["contenders"].items() if kept.WHEN not in figures}
+            lines.append(text(found | {"file": shown, "contenders": ran, "seconds": None}))
     return "\n\n".join(lines)

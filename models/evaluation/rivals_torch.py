@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,14 +34,16 @@ class SequenceRival:
     Args:
         name: Which of the recipes.
         seed: Seed of weights, windows, order, drawn items and dropout.
+        positions: Most next items that one fit learns, but for its first pass; None for as many as the recipe says.
     """
 
     pointwise = False
 
-    def __init__(self, name: str, seed: int) -> None:
+    def __init__(self, name: str, seed: int, positions: int | None = None) -> None:
         from models.evaluation.networks import NETWORKS, RECIPES, settled
 
-        self._recipe, self._seed = RECIPES[name], seed
+        recipe = RECIPES[name]
+        self._recipe, self._seed = recipe if positions is None else replace(recipe, positions=positions), seed
         with settled(seed):
             self._network: Network = NETWORKS[name](self._recipe)
         self._histories: dict[str, array[int]] = {}
@@ -115,8 +118,8 @@ class SequenceRival:
         return int(12 * weights + histories + self._counts.nbytes)
 
     def notes(self) -> dict[str, Any]:
-        """Report the number of fits, and how many next items they learned, those of each pass counted."""
-        return {"fits": self._fits, "learned": self._learned}
+        """Report the number of fits, how many next items they learned, those of each pass counted, and the budget."""
+        return {"fits": self._fits, "learned": self._learned, "most_learned_in_a_fit": self._recipe.positions}
 
 
 def _said(tell: Callable[[str], None], fit: int, words: str) -> None:

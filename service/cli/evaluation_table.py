@@ -116,7 +116,8 @@ def _left_out(reasons: dict[str, str]) -> str:
 
 def _protocol(result: dict[str, Any]) -> str:
     lines = [f"  {name}: {value}" for name, value in result["protocol"].items()]
-    return "\n".join(["protocol:", *lines, f"  took: {result['seconds']:g} s"])
+    took = [] if result["seconds"] is None else [f"  took: {result['seconds']:g} s"]
+    return "\n".join(["protocol:", *lines, *took])
 
 
 def _number(value: float | None, digits: int = 3) -> str:

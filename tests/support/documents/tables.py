@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from models.evaluation import SINGLE
 from tests.support.documents.results import at, median, names, number, percent, spread, table
@@ -341,6 +341,8 @@ def quality() -> str:
         for stream in streams.values()
     ]
     tested = [number(stream["stream"]["evaluated"], 0) for stream in streams.values()]
+    networks = [stream["contenders"].get("sasrec") for stream in streams.values()]
+    budgets = ["-" if each is None else number(each["most_learned_in_a_fit"], 0) for each in networks]
     figures = {figure["name"]: figure for figure in at("quality", "figures")}
     floors = [" / ".join(number(figures[f"{name} {key}@20"]["must"], 3) for key in ("hr", "mrr")) for name in streams]
     bounds = [
@@ -366,10 +368,33 @@ def quality() -> str:
                 ("standard error of `served`", *errors),
                 ("floor of `served`: the recipe", *floors),
                 ("events evaluated", *tested),
+                ("most next items in a fit of a network", *budgets),
+                ("measured", *(_run(stream) for stream in streams.values())),
             ],
         ),
+        *_kept(streams),
         table(("stream", "measure", "served, of the best single source or rival", "must", "goal", "reaches"), bounds),
     ])
+
+
+def _kept(streams: Mapping[str, Any]) -> list[str]:
+    """Say which rivals' figures are of an earlier run than their stream's; no line where none are."""
+    runs: dict[str, dict[str, list[str]]] = {}
+    for stream, found in streams.items():
+        for name, each in found["contenders"].items():
+            if "measured_at" in each:
+                runs.setdefault(_run(each), {}).setdefault(STREAMS[stream], []).append(f"`{name}`")
+    return [
+        f"Rivals of an earlier run ({when}): "
+        + "; ".join(f"{stream}'s {', '.join(members)}" for stream, members in of.items())
+        + "."
+        for when, of in runs.items()
+    ]
+
+
+def _run(found: Mapping[str, Any]) -> str:
+    """Say when a stream or a rival was measured, and with which commit."""
+    return f"{found['measured_at'].split('T')[0]}, `{found['commit']}`"
 
 
 def _hits(name: str) -> Iterator[str]:

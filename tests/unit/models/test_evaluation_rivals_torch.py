@@ -11,7 +11,7 @@ import pytest
 from models.evaluation import Stream, UnknownContenderError, chosen
 from models.evaluation.rival_run import examples, run_rival, top
 from models.evaluation.rivals import Refitted
-from models.evaluation.rivals_torch import SEQUENCES
+from models.evaluation.rivals_torch import SEQUENCES, SequenceRival
 from tests.support.streams.shop import ShopEvent
 
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")
@@ -106,7 +106,19 @@ def test_nothing_to_learn_from_is_no_fit() -> None:
     rival = SEQUENCES["sasrec"](1)
     rival.learn("ann", 0, 1.0, 0.0)
     rival.refit(nothing)
-    assert rival.notes() == {"fits": 0, "learned": 0}
+    assert (rival.notes()["fits"], rival.notes()["learned"]) == (0, 0)
+
+
+@needs_torch
+@each_model
+def test_a_thinner_budget_ends_a_fit_after_the_pass_that_reaches_it(name) -> None:
+    rival, told = SequenceRival(name, 1, positions=300), []
+    for user in range(20):
+        for step in range(11):
+            rival.learn(f"u{user}", (user + step) % ITEMS, 1.0, 0.0)
+    rival.refit(told.append)
+    assert rival.notes() == {"fits": 1, "learned": 400, "most_learned_in_a_fit": 300}
+    assert len(told) == 2
 
 
 class Fitted:
