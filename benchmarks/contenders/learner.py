@@ -53,7 +53,7 @@ THREADS = {"poll": "intake"}
 LOADED_SECONDS = 120.0
 
 LOOK = 0.02
-"""Seconds between two looks at the count of records. At every 5 ms they took an eightieth of the process's time."""
+"""Seconds between two looks at the count of records. At every 5 ms they took a sixtieth of the process's time."""
 
 Threads = dict[int, tuple[str, float]]
 
