@@ -96,6 +96,10 @@ def _result(
     ratio, of_tuned = _ratio(bare, ours), _ratio(tuned, ours)
     per_event = {name: round(seconds / n * 1e6, 2) for name, seconds in staged["wall"].items()}
     processor = {name: round(seconds / n * 1e6, 2) for name, seconds in staged["processor"].items()}
+    by_thread = {
+        name: spread([each["threads"].get(name, 0.0) / n * 1e6 for each in ours], 2)
+        for name in sorted({name for each in ours for name in each["threads"]})
+    }
     return {
         "ratio": ratio["median"],
         "figures": [
@@ -114,6 +118,7 @@ def _result(
         "outcomes": ours[0]["outcomes"],
         "stage_wall_us_per_event": per_event,
         "stage_processor_us_per_event": processor,
+        "thread_processor_us_per_event": by_thread,
     }
 
 

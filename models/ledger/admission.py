@@ -49,7 +49,7 @@ MARKS: Final = (0, PUBLIC, IMPRESSIONS, PUBLIC ^ IMPRESSIONS)
 
 
 TOGETHER: Final = 512
-"""Events that `Admission.admit_all` looks at together, at most: when one of them needs a closer look, all get one."""
+"""Events that `Admission.admit_all` looks at together, at most. Those that need a closer look get one by themselves."""
 
 
 class AdmissionRules(msgspec.Struct, metaclass=Prepared, frozen=True):
@@ -85,6 +85,31 @@ class Arrivals(NamedTuple):
     user_hash: NDArray[np.uint64]  # (n,)
     time: NDArray[np.float64]  # (n,)
     stop: int
+
+
+class _Columns(NamedTuple):
+    """What admission needs of events that come together, each of the same length.
+
+    Attributes:
+        event_hash: as in `Arrivals`.
+        user: hash of the user_id.
+        counted_as: that hash, and of what is counted together.
+        now: as `Arrivals.time`.
+        minute: key of the count per minute.
+    """
+
+    event_hash: Sequence[int]
+    user: Sequence[int]
+    counted_as: Sequence[int]
+    now: Sequence[float]
+    minute: Sequence[int]
+
+    def run(self, start: int, stop: int) -> _Columns:
+        """The events from place `start` up to `stop`."""
+        part = slice(start, stop)
+        return _Columns(
+            self.event_hash[part], self.user[part], self.counted_as[part], self.now[part], self.minute[part]
+        )
 
 
 class Admission:
@@ -202,7 +227,7 @@ class Admission:
     def admit_all(
         self, events: Sequence[Event], record_times: Sequence[float], backfill: bool = False
     ) -> dict[int, str]:
-        """Admits events one after the other, as `admit` does, in a third of the time where all of them are accepted.
+        """Admits events one after the other, as `admit` does, in a third of the time where most of them are accepted.
 
         Args:
             events: events that were not sent with a public key.
@@ -217,9 +242,14 @@ class Admission:
         while start < len(events):
             stop = min(len(events), start + self._together())
             part, times = events[start:stop], record_times[start:stop]
-            if not self._all_admitted(part, times, backfill):
-                outcomes = [self.admit(event, time, backfill) for event, time in zip(part, times, strict=True)]
-                turned_away |= {start + at: outcome for at, outcome in enumerate(outcomes) if outcome}
+            columns = _columns(part, times, backfill)
+            done = 0
+            for at in sorted(self._doubtful(columns, part, times)):
+                self._accept(columns.run(done, at))
+                if outcome := self.admit(part[at], times[at], backfill):
+                    turned_away[start + at] = outcome
+                done = at + 1
+            self._accept(columns.run(done, len(part)))
             start = stop
         return turned_away
 
@@ -227,42 +257,51 @@ class Admission:
         """How many events may be accepted together: neither a generation nor the ring ends before the last of them."""
         return min(TOGETHER, self._turn_at - self.position, self._size - self.position % self._size)
 
-    def _all_admitted(self, events: Sequence[Event], record_times: Sequence[float], backfill: bool) -> bool:
-        """Accepts all of these events, or none of them, where one is perhaps not to be accepted."""
-        rules = self.rules
-        ids = [event.event_id for event in events]
-        hashes = [0 if each is None else xxh3_64_intdigest(each.encode()) for each in ids]
-        known = {each for each in hashes if each}
-        if len(known) != len(ids) - ids.count(None) or not (
-            self._seen.isdisjoint(known) and self._seen_before.isdisjoint(known)
-        ):
-            return False
+    def _doubtful(self, columns: _Columns, events: Sequence[Event], record_times: Sequence[float]) -> set[int]:
+        """Places of the events that are perhaps not to be accepted; all others are, whatever becomes of these.
+
+        Each rule first looks at all events at once: most of the time nothing is wrong with any of them.
+        """
+        rules, (hashes, users, _, now, keys) = self.rules, columns
+        doubtful: set[int] = set()
+        known = set(hashes)
+        known.discard(0)
+        repeated = len(known) != len(hashes) - hashes.count(0)
+        if repeated or not (self._seen.isdisjoint(known) and self._seen_before.isdisjoint(known)):
+            doubtful |= _again(hashes, (self._seen & known) | (self._seen_before & known))
         stamps = [event.timestamp for event in events]
-        now = stamps if backfill else record_times
         if not -rules.max_future <= min(map(sub, record_times, stamps)):
-            return False
+            ahead = map(sub, record_times, stamps)
+            doubtful |= {at for at, each in enumerate(ahead) if not -rules.max_future <= each}
         if max(map(sub, now, stamps)) > rules.max_lateness:
-            return False
-        users = [xxh3_64_intdigest(event.user_id.encode()) for event in events]
-        if self.erasures.moments and not self.erasures.moments.keys().isdisjoint(users):
-            return False
-        if IMPRESSION in (kinds := [event.kind for event in events]):
-            users = [user ^ IMPRESSIONS * (kind == IMPRESSION) for user, kind in zip(users, kinds, strict=True)]
-        keys = _minute_keys(users, now)
+            doubtful |= {at for at, each in enumerate(map(sub, now, stamps)) if each > rules.max_lateness}
+        erased = self.erasures.moments
+        if erased and not erased.keys().isdisjoint(users):
+            doubtful |= {at for at, user in enumerate(users) if user in erased}
         counts = Counter(keys)
         most = max(map(self._counts.get, counts, repeat(0))) + max(map(self._counts_before.get, counts, repeat(0)))
         if most + max(counts.values()) > rules.cap_per_minute:
-            return False
-        self._counts.update(keys)
+            before = (map(each.get, counts, repeat(0)) for each in (self._counts, self._counts_before))
+            sums = zip(counts, map(sum, zip(counts.values(), *before, strict=True)), strict=True)
+            full = {key for key, count in sums if count > rules.cap_per_minute}
+            doubtful |= {at for at, key in enumerate(keys) if key in full} if full else set()
+        return doubtful
+
+    def _accept(self, run: _Columns) -> None:
+        """Remembers a run of events; nothing turns before the last of them (`_together`)."""
+        hashes = run.event_hash
+        if not hashes:
+            return
+        self._counts.update(run.minute)
         if self._half:
-            self._seen |= known
-        slots = slice(self.position % self._size, self.position % self._size + len(events))
-        self._events[slots], self._users[slots] = array("Q", hashes), array("Q", users)
-        self._times[slots] = array("d", now)
-        self.position += len(events)
+            self._seen.update(hashes)
+            self._seen.discard(0)
+        slots = slice(self.position % self._size, self.position % self._size + len(hashes))
+        self._events[slots], self._users[slots] = array("Q", hashes), array("Q", run.counted_as)
+        self._times[slots] = array("d", run.now)
+        self.position += len(hashes)
         if self.position == self._turn_at:
             self._turn()
-        return True
 
     def extend(self, arrivals: Arrivals) -> None:
         """Remembers events that others accepted, after those of its own; `arrivals.stop` is passed over.
@@ -375,6 +414,26 @@ def id_hash(event_id: str | None, public: bool = False) -> int:
         return 0
     found = xxh3_64_intdigest(event_id.encode())
     return (found ^ PUBLIC if public else found) or 1
+
+
+def _columns(events: Sequence[Event], record_times: Sequence[float], backfill: bool) -> _Columns:
+    hashes = [0 if each.event_id is None else xxh3_64_intdigest(each.event_id.encode()) or 1 for each in events]
+    users = counted_as = [xxh3_64_intdigest(event.user_id.encode()) for event in events]
+    if IMPRESSION in (kinds := [event.kind for event in events]):
+        counted_as = [user ^ IMPRESSIONS * (kind == IMPRESSION) for user, kind in zip(users, kinds, strict=True)]
+    now = [event.timestamp for event in events] if backfill else record_times
+    return _Columns(hashes, users, counted_as, now, _minute_keys(counted_as, now))
+
+
+def _again(hashes: Sequence[int], seen: set[int]) -> set[int]:
+    """Places of hashes that are among those seen, or that come for the second time; 0 stands for no hash."""
+    found: set[int] = set()
+    for at, each in enumerate(hashes):
+        if each in seen:
+            found.add(at)
+        elif each:
+            seen.add(each)
+    return found
 
 
 def _minute_key(user_hash: int, now: float) -> int:

@@ -81,7 +81,7 @@ class Recommender(Ranker):
         # Only the first event may evict, so it is placed before the rows of the others are looked up.
         first = self._place(events[0], texts.get(0), facts, pending=False)
         user_rows, item_rows = (
-            np.array([*map(self._row_getter(space), ids, repeat(-1))], np.int32)  # (n,)
+            np.fromiter(map(self._row_getter(space), ids, repeat(-1)), np.int32, len(events))  # (n,)
             for space, ids in (("user", [e.user_id for e in events]), ("item", [e.item_id for e in events]))
         )
         query_rows = np.full(len(events), -1, np.int32)

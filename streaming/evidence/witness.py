@@ -1,6 +1,7 @@
 """Shows a few events of each batch to River's regressors, on a thread of its own, and their scores as metrics.
 
-Witnesses hold up nothing: while they are busy, batches pass them by.
+Witnesses hold up nothing: while they are busy, batches pass them by, and so does a backlog, which would share the
+interpreter with River's import and with its estimators.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ SAMPLE = 32
 
 POOL = 512
 """Items that the others are drawn from, chosen again for each batch that is offered."""
+
+
+RECENT = 60.0
+"""Seconds since its last record was written for which a batch is no backlog. Clocks of producers are less apart."""
 
 
 class Offer(NamedTuple):
@@ -52,15 +57,16 @@ class WitnessRunner:
         self._thread = threading.Thread(target=self._run, name="witnesses", daemon=True)
         self._thread.start()
 
-    def offer(self, events: Sequence[Event], state: State, number: int) -> None:
-        """Take a sample of a batch, unless the one before is still being judged.
+    def offer(self, events: Sequence[Event], state: State, number: int, age: float = 0.0) -> None:
+        """Take a sample of a batch, unless the one before is still being judged or the batch belongs to a backlog.
 
         Args:
             events: The batch, learned.
             state: The model that learned it, for items to compare with.
             number: Records consumed before it; it chooses the items.
+            age: Seconds since its last record was written.
         """
-        if self._offer is not None or self._make is None:
+        if self._offer is not None or self._make is None or age > RECENT:
             return
         sample = events[:: max(1, len(events) // SAMPLE)]
         offer = Offer(sample, [self._weights[event.kind] for event in sample], pool_of(state, number), number)

@@ -178,7 +178,8 @@ class Term:
     def _show_to_others(self, batch: PreparedBatch) -> None:
         """Offer the events to the witnesses and to the attribution of slates, which have threads of their own."""
         if batch.events:
-            self._parts.witnesses.offer(batch.events, self._model.state, self._model.progress.consumed)
+            age = self._parts.wall() - batch.record_times[-1]
+            self._parts.witnesses.offer(batch.events, self._model.state, self._model.progress.consumed, age)
             self._parts.attributor.offer(batch.events)
 
     def _report(self, batch: PreparedBatch) -> None:

@@ -129,7 +129,7 @@ BAD: Final = {
     "version_sequence": "ahead of the champion for long: the gate holds versions back",
     "version_size_bytes": "`delta` near `base`: nearly all rows change in an interval",
     "version_slates": "a few hundred: the rates are uncertain",
-    "witness_events": "does not grow: witnesses have no time (`witness.share`)",
+    "witness_events": "does not grow: witnesses have no time (`witness.share`), or the learner reads a backlog",
     "witness_hit_rate": "above `served`: an estimator of River would do better; report it",
     "witness_reciprocal_rank": "as for the hit rate",
     "witness_squared_error": "rises without a change of taste: that estimator diverges",

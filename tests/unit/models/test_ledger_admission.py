@@ -140,9 +140,42 @@ def test_good_events_that_come_together_need_no_look_at_each(monkeypatch: pytest
     assert not looked_at
     again = [Event(0, "u", "i", START, name) for name in ("a", "b", "e11", "c", "d")]
     assert subject.admit_all(again, [START] * 5) == {2: "duplicate"}
-    assert looked_at == ["a", "b", "e11"]  # three, because a generation ends there
+    assert looked_at == ["e11"]
     subject.erase(user_hash("u"), START + 1)
     assert subject.admit_all(events[:2], [START] * 2) == {0: "erased", 1: "erased"}
+
+
+@pytest.mark.parametrize(
+    ("bad", "outcome"),
+    [
+        (Event(0, "u", "i", START, "e0"), "duplicate"),
+        (Event(0, "u", "i", START, "new 3"), "duplicate"),
+        (Event(0, "u", "i", START - 1_000, "e"), "late"),
+        (Event(0, "u", "i", START + 1_000, "e"), "future"),
+        (Event(0, "gone", "i", START, "e"), "erased"),
+        (Event(IMPRESSION, "gone", "i", START, "e"), "erased"),
+        (Event(0, "busy", "i", START, "e"), "capped"),
+    ],
+)
+def test_only_the_event_that_may_be_turned_away_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch, bad: Event, outcome: str
+) -> None:
+    subject = Admission(AdmissionRules(dedupe_window=64, max_lateness=300, max_future=60, cap_per_minute=8))
+    for number in range(8):
+        assert not subject.admit(Event(0, "busy", "i", START, f"e{number}"), START, False)
+    subject.erase(user_hash("gone"), START + 1)
+    looked_at: list[Event] = []
+    one_by_one = Admission.admit
+
+    def admit(self: Admission, event: Event, *more: Any) -> str:
+        looked_at.append(event)
+        return one_by_one(self, event, *more)
+
+    monkeypatch.setattr(Admission, "admit", admit)
+    events = [Event(number % 3, "u", "i", START, f"new {number}") for number in range(6)]
+    assert subject.admit_all([*events[:4], bad, *events[4:]], [START] * 7) == {4: outcome}
+    assert looked_at == [bad]
+    assert subject.position == 14
 
 
 @given(rules_of, records, records)

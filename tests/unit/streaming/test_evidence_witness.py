@@ -10,7 +10,7 @@ from models.recommender.recommender import Recommender, new_state
 from models.recommender.types import RecommenderOptions
 from models.records.events import Event
 from models.referee.witness import UnknownWitnessError, Witnesses
-from streaming.evidence.witness import WitnessRunner, declared, pool_of
+from streaming.evidence.witness import RECENT, WitnessRunner, declared, pool_of
 from streaming.telemetry import LearnerTelemetry
 from tests.conftest import eventually
 
@@ -51,6 +51,17 @@ def test_a_batch_passes_by_while_the_one_before_is_judged():
     first = witnessing._offer
     witnessing.offer(events, state, 1)
     assert witnessing._offer is first
+
+
+def test_a_backlog_passes_by():
+    state, events = learnt_state()
+    idle = SimpleNamespace(watch=lambda *_: None, scores=dict)
+    witnessing = WitnessRunner(lambda: idle, WEIGHTS, LearnerTelemetry(CollectorRegistry()))
+    witnessing.close()  # what is taken stays
+    witnessing.offer(events, state, 0, RECENT + 1)
+    assert witnessing._offer is None
+    witnessing.offer(events, state, 0, RECENT)
+    assert witnessing._offer is not None
 
 
 def test_items_to_compare_with_come_from_the_pool_of_the_factorization_machine():
