@@ -1,4 +1,4 @@
-"""The types of arrays and of bytes that hold some, and whether row numbers are one run."""
+"""The type of every array, and whether row numbers are one run."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ from typing import Any, TypeAlias
 import numpy.typing as npt
 
 Array: TypeAlias = npt.NDArray[Any]
-
-Bytes: TypeAlias = bytes | memoryview
-"""Bytes that are read and not changed; a view of what came from a network has them where they arrived."""
 
 
 def unbroken(rows: Array) -> bool:
@@ -22,4 +19,4 @@ def unbroken(rows: Array) -> bool:
     return int(rows[-1]) - int(rows[0]) + 1 == len(rows)
 
 
-__all__ = ["Array", "Bytes", "unbroken"]
+__all__ = ["Array", "unbroken"]

@@ -38,7 +38,7 @@ from service.routes import (
     users,
     warming,
 )
-from service.runtime import Forerunner, cancel_and_wait
+from service.runtime import cancel_and_wait
 from service.runtime.telemetry import Telemetry
 from streaming.milestones import Milestones
 from streaming.settings import Settings
@@ -74,20 +74,13 @@ ABOUT: Final[dict[str, Any]] = {
 }
 
 
-def create_app(
-    settings: Settings,
-    *,
-    trusted: bool = True,
-    ready: Callable[[], None] = lambda: None,
-    forerunner: Forerunner | None = None,
-) -> FastAPI:
+def create_app(settings: Settings, *, trusted: bool = True, ready: Callable[[], None] = lambda: None) -> FastAPI:
     """Make the application. It opens nothing before the server starts it.
 
     Args:
         settings: The settings in force.
         trusted: Whether everybody who can reach it may use the roles that have no key.
         ready: Called once, when everything is loaded and requests may come.
-        forerunner: Loads the served version already; None when nobody does.
 
     Raises:
         BadKeys: The configured keys cannot be used.
@@ -97,7 +90,7 @@ def create_app(
     started.note("imports")
     telemetry = Telemetry()
     tracer = tracer_of(settings.tracing.endpoint, settings.tracing.share, "service", settings.namespace)
-    context = assemble(settings, telemetry, tracer, trusted=trusted, forerunner=forerunner)
+    context = assemble(settings, telemetry, tracer, trusted=trusted)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -28,7 +28,7 @@ from service.ingest import (
     Proofs,
     RefusedSamples,
 )
-from service.runtime import Forerunner, RateLimit
+from service.runtime import RateLimit
 from service.runtime.telemetry import Telemetry
 from service.serving import (
     CONNECTION_TIMEOUT,
@@ -134,14 +134,7 @@ class Context:
         self.catalogue.close()
 
 
-def assemble(
-    settings: Settings,
-    telemetry: Telemetry,
-    tracer: Tracer | None = None,
-    *,
-    trusted: bool,
-    forerunner: Forerunner | None = None,
-) -> Context:
+def assemble(settings: Settings, telemetry: Telemetry, tracer: Tracer | None = None, *, trusted: bool) -> Context:
     """Assemble the parts of one service process.
 
     Args:
@@ -149,7 +142,6 @@ def assemble(
         telemetry: The metrics of this process.
         tracer: Follows recorded traces; None where tracing is off.
         trusted: Whether roles without a key are open.
-        forerunner: Loads the served version already; None when nobody does.
 
     Raises:
         BadKeys: The configured keys cannot be used.
@@ -160,7 +152,7 @@ def assemble(
     store = Store.for_service(settings)
     catalogue_store = Store.for_service(settings)
     quick = QuickStore(settings, CONNECTION_TIMEOUT)
-    tables = TableSets(store, SCHEMA, forerunner=forerunner)
+    tables = TableSets(store, SCHEMA)
     showings = Showings()
     intake = EventPublisher(settings, away=telemetry.kafka_away.set, tracer=tracer)
     telemetry.name_scenarios(settings.scenario)

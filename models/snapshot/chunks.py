@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, Protocol, cast
 import msgspec
 import numpy as np
 
-from models.arrays import Array, Bytes
+from models.arrays import Array
 from models.structs import Prepared
 
 MAGIC: Final = b"SLUICE\x00\x01"
@@ -161,7 +161,7 @@ def write(parts: Sequence[Part]) -> bytes:
     return b"".join([MAGIC, struct.pack("<Q", len(header)), header, *body])
 
 
-def read(data: Bytes) -> list[Part]:
+def read(data: bytes) -> list[Part]:
     """Read the parts of a chunk as views into `data`; Damaged for bytes that `write` cannot have made."""
     header, start = _header(data)
     end = len(data) - start
@@ -180,11 +180,11 @@ def read(data: Bytes) -> list[Part]:
     return parts
 
 
-def _header(data: Bytes) -> tuple[Header, int]:
+def _header(data: bytes) -> tuple[Header, int]:
     if len(data) < len(MAGIC) + 8:
         raise Damaged(f"{len(data)} bytes are too few for a chunk")
     if data[: len(MAGIC)] != MAGIC:
-        raise Damaged(f"starts with {bytes(data[: len(MAGIC)])!r} instead of {MAGIC!r}")
+        raise Damaged(f"starts with {data[: len(MAGIC)]!r} instead of {MAGIC!r}")
     (length,) = struct.unpack_from("<Q", data, len(MAGIC))
     start = len(MAGIC) + 8 + length
     if length > HEADER_BYTES or start > len(data) or length % ALIGNMENT:
@@ -195,7 +195,7 @@ def _header(data: Bytes) -> tuple[Header, int]:
         raise Damaged(f"header: {error}") from None
 
 
-def _array(data: Bytes, start: int, entry: ArrayEntry, offset: int, end: int) -> Array:
+def _array(data: bytes, start: int, entry: ArrayEntry, offset: int, end: int) -> Array:
     dtype = DTYPES.get(entry.dtype)
     if dtype is None:
         raise Damaged(f"array {entry.column!r}: dtype {entry.dtype!r} is not one of ours")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models.arrays import Array, Bytes
+from models.arrays import Array
 from models.ledger import Join
 from models.looking import Look, unhurried
 from models.snapshot.chunks import ROWS, Damaged, Part, read
@@ -45,7 +45,7 @@ class Decoded(NamedTuple):
 
 def decode(
     manifest: Manifest,
-    chunks: Sequence[Bytes],
+    chunks: Sequence[bytes],
     schema: Schema,
     migrations: Mapping[int, Migration] = MIGRATIONS,
     look: Look = unhurried,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from models.arrays import Bytes
 from models.looking import Look, unhurried
 from models.snapshot.chunks import Damaged, Part, read
 from models.snapshot.compatibility import check_layout, conform
@@ -17,7 +16,7 @@ from models.snapshot.manifest import Manifest
 from models.state import MODEL, Changes, State
 
 
-def fill(state: State, manifest: Manifest, chunks: Iterable[Bytes], look: Look = unhurried) -> Decoded:
+def fill(state: State, manifest: Manifest, chunks: Iterable[bytes], look: Look = unhurried) -> Decoded:
     """Give a new state what a base holds.
 
     Args:

@@ -7,7 +7,6 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from models.arrays import Bytes
 from models.ledger import Entry, Progress, Receipt
 from models.snapshot.chunks import Damaged
 from models.structs import Prepared
@@ -104,7 +103,7 @@ def unseal(raw: bytes) -> Manifest:
     return manifest
 
 
-def verify(info: ChunkInfo, data: Bytes | None) -> Bytes:
+def verify(info: ChunkInfo, data: bytes | None) -> bytes:
     """Return the bytes of a chunk if they are those that the manifest describes; Damaged otherwise."""
     if data is None:
         raise Damaged(f"chunk {info.index} is missing")

@@ -16,7 +16,6 @@ from models.looking import unhurried
 from models.recommender import CONTENDERS, Ranker, best_source
 from models.snapshot import Damaged, Manifest
 from models.state import Schema, State, duplicate
-from service.runtime import Forerunner
 from streaming.store import Store, VersionGone
 from streaming.thread_turns import resting
 from streaming.versions import DeltaCache
@@ -88,22 +87,8 @@ class TableSets:
     `active` may be read from any thread; everything else is for the one background thread.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        schema: Schema,
-        rest: Callable[[float], object] = time.sleep,
-        forerunner: Forerunner | None = None,
-    ) -> None:
-        """Hold no version yet.
-
-        Args:
-            store: Where versions are.
-            schema: What their tables must look like.
-            rest: Is told for how many seconds the background thread should do nothing.
-            forerunner: Began to load before this was made; None when nobody did.
-        """
-        self._forerunner = forerunner
+    def __init__(self, store: Store, schema: Schema, rest: Callable[[float], object] = time.sleep) -> None:
+        """`rest` is told for how many seconds the background thread should do nothing."""
         self._store = store
         self._schema = schema
         self._rest = rest
@@ -182,8 +167,6 @@ class TableSets:
             self._idle = _twin(self._kept)
             return "copy"
         how = "apply"
-        if idle is None and self._active is None:
-            idle, how = self._of_forerunner(), "load"
         near = self._active or self._kept
         if idle is None and near is not None:
             idle, how = _twin(near), "copy"
@@ -195,12 +178,6 @@ class TableSets:
             raise VersionGone(f"version {version} is not in the store")
         self._idle = self._load(version, or_older)
         return "load"
-
-    def _of_forerunner(self, *, reference: bool = False) -> TableSet | None:
-        if self._forerunner is None:
-            return None
-        found = self._forerunner.reference() if reference else self._forerunner.served()
-        return None if found is None else TableSet(found.state, found.manifest)
 
     def _advance(self, idle: TableSet, version: str) -> bool:
         if idle.id == version:
@@ -231,8 +208,6 @@ class TableSets:
         Raises what `prepare` raises; then no version is kept.
         """
         kept, self._kept = self._kept, None
-        if kept is None:
-            kept = self._of_forerunner(reference=True)
         if kept is not None and kept.id == version:
             self._kept = kept
             return

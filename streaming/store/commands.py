@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias
 
-from models.arrays import Bytes
 from streaming.store.keyspace import Keyspace
 
 Argument: TypeAlias = str | bytes | int | float
@@ -22,9 +21,6 @@ class Commands(Protocol):
 
     def call(self, *command: Argument) -> Any:
         """Run one plain command and return its answer."""
-
-    def large(self, *command: Argument) -> list[Bytes | None]:
-        """Run a command that answers with large values, such as MGET, and return them: None for a missing one."""
 
     def calls(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """Run several plain commands in one round trip, not as a transaction, and return their answers."""

@@ -19,14 +19,12 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.retry import Retry
 
-from models.arrays import Bytes
 from streaming.settings import Settings, sentinels
 from streaming.store.commands import Argument
 from streaming.store.connections import FileLogin, connect, connect_async, moved, tls
 from streaming.store.errors import Kind, StoreUnavailable
 from streaming.store.gate import GateCommands
 from streaming.store.keyspace import Keyspace
-from streaming.store.large_values import read_large
 from streaming.store.leases import LeaseCommands
 from streaming.store.scripts import script
 
@@ -152,11 +150,6 @@ class Store(LeaseCommands, GateCommands):
         """Run one plain command and return its answer."""
         with named_errors():
             return self._client.execute_command(*command)  # type: ignore[no-untyped-call]
-
-    def large(self, *command: Argument) -> list[Bytes | None]:
-        """Run a command that answers with large values, such as MGET, and return them: None for a missing one."""
-        with named_errors():
-            return read_large(self._client, *command)
 
     def calls(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """Run several plain commands in one round trip, not as a transaction, and return their answers."""

@@ -7,7 +7,6 @@ from functools import partial
 from itertools import islice
 from typing import Final, NamedTuple
 
-from models.arrays import Bytes
 from models.looking import Look, unhurried
 from models.snapshot import ChunkInfo, Damaged, Manifest, unseal, verify
 from streaming.ahead import ahead
@@ -153,7 +152,7 @@ class VersionCommands(Commands):
         raw = self.call("MGET", *(self.key("meta", version) for version in versions))
         return {version: _unsealed(version, data) for version, data in zip(versions, raw, strict=True)}
 
-    def chunks(self, manifest: Manifest, served_only: bool = False, look: Look = unhurried) -> list[Bytes]:
+    def chunks(self, manifest: Manifest, served_only: bool = False, look: Look = unhurried) -> list[bytes]:
         """Read a version's chunks and compare each with its SHA-256; arguments and errors are those of `each_chunk`.
 
         `look` is called after each chunk; what it raises gives the reading up.
@@ -164,7 +163,7 @@ class VersionCommands(Commands):
             look()
         return found
 
-    def each_chunk(self, manifest: Manifest, served_only: bool = False) -> Iterator[Bytes]:
+    def each_chunk(self, manifest: Manifest, served_only: bool = False) -> Iterator[bytes]:
         """Read a version's chunks one after the other, each compared with its SHA-256.
 
         Args:
@@ -181,7 +180,7 @@ class VersionCommands(Commands):
 
     def chunks_of(
         self, manifests: Sequence[Manifest], served_only: bool = False, look: Look = unhurried
-    ) -> list[list[Bytes] | Damaged]:
+    ) -> list[list[bytes] | Damaged]:
         """Read the chunks of one version, or of several small ones in one round trip.
 
         Returns:
@@ -198,15 +197,15 @@ class VersionCommands(Commands):
             for manifest, chunks in zip(manifests, wanted, strict=True)
             for chunk in chunks
         ]
-        found = iter(self.large("MGET", *keys) if keys else [])
+        found = iter(self.call("MGET", *keys) if keys else [])
         return [_verified(chunks, list(islice(found, len(chunks)))) for chunks in wanted]
 
-    def _fetch(self, version: str, wanted: Sequence[ChunkInfo]) -> list[Bytes]:
-        found = self.large("MGET", *(self.key("c", version, chunk.index) for chunk in wanted))
+    def _fetch(self, version: str, wanted: Sequence[ChunkInfo]) -> list[bytes]:
+        found: list[bytes | None] = self.call("MGET", *(self.key("c", version, chunk.index) for chunk in wanted))
         return [verify(chunk, data) for chunk, data in zip(wanted, found, strict=True)]
 
 
-def _verified(wanted: Sequence[ChunkInfo], found: Sequence[Bytes | None]) -> list[Bytes] | Damaged:
+def _verified(wanted: Sequence[ChunkInfo], found: Sequence[bytes | None]) -> list[bytes] | Damaged:
     try:
         return [verify(chunk, data) for chunk, data in zip(wanted, found, strict=True)]
     except Damaged as error:

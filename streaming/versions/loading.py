@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from models.arrays import Array, Bytes
+from models.arrays import Array
 from models.ledger import RING, Arrivals, Erasures, Identities, order_time, without_erased
 from models.looking import Look, unhurried
 from models.snapshot import Damaged, Decoded, Manifest, decode, fill
@@ -353,13 +353,13 @@ class _Loader:
 
 def _fetched(
     store: Store, manifests: Sequence[Manifest], served_only: bool, look: Look = unhurried
-) -> Iterator[list[Bytes] | Damaged]:
+) -> Iterator[list[bytes] | Damaged]:
     """The chunks of each version, or why they cannot be used, read ahead of the caller."""
     calls = [partial(store.chunks_of, some, served_only, look) for some in _together(manifests, served_only)]
     return ahead(calls, AHEAD)
 
 
-def _sound(chunks: list[Bytes] | Damaged) -> list[Bytes]:
+def _sound(chunks: list[bytes] | Damaged) -> list[bytes]:
     if isinstance(chunks, Damaged):
         raise chunks
     return chunks

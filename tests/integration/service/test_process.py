@@ -20,10 +20,10 @@ import httpx
 import pytest
 
 from service import __main__ as serving
+from service.__main__ import GRACE
 from service.http.auth import digest
 from service.local import embedded
 from service.runtime import room
-from service.server import GRACE
 from streaming.kafka.topics import ensure_topics
 from streaming.settings.loading import Settings, load_settings
 from tests.conftest import eventually

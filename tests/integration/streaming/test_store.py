@@ -290,8 +290,8 @@ def test_small_versions_are_read_together_and_damage_is_that_of_its_version(stor
         commit(store, lease, f"v{seq}", seq, parent=f"v{seq - 1}" if seq > 1 else "", data=bytes([seq]) * 9)
     store.call("DEL", store.key("c", "v2", 1))
     manifests = [store.manifest(f"v{seq}") for seq in (1, 2, 3)]
-    calls, large = [], store.large
-    monkeypatch.setattr(store, "large", lambda *command: calls.append(command[0]) or large(*command))
+    calls, call = [], store.call
+    monkeypatch.setattr(store, "call", lambda *command: calls.append(command[0]) or call(*command))
     first, second, third = store.chunks_of(manifests)
     assert calls == ["MGET"]
     assert (first, third) == ([b"\1" * 9, b"\1" * 18], [b"\3" * 9, b"\3" * 18])

@@ -15,7 +15,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from service import server
+from service import __main__ as serving
 from service.cli import exit_codes
 from service.cli.exit_codes import MEANINGS, OWN, USUAL
 from service.cli.main import app, main
@@ -55,7 +55,7 @@ def test_exit_codes_belong_to_commands_that_exist() -> None:
 def test_the_codes_of_learner_and_service_are_those_they_end_with() -> None:
     codes = {learner.STOPPED, learner.FAILED, learner.USAGE, *(code for _, code in learner.CODES)}
     assert codes == set(OWN["learn"])
-    assert {server.OK, server.DEFECT, server.UNUSABLE, server.NO_ADDRESS} == set(OWN["serve"])
+    assert {serving.OK, serving.DEFECT, serving.UNUSABLE, serving.NO_ADDRESS} == set(OWN["serve"])
 
 
 def test_an_exit_code_means_one_thing_and_the_documents_say_what() -> None:
