@@ -33,6 +33,9 @@ TOGETHER: Final = 128
 """Items whose facts are set at once, while a filter waits: some 0.4 ms. One by one each would take two to three times
 as long."""
 
+WHILE_LOADING: Final = 65_536
+"""The same before everything was read: no filter waits then, and many items share what a call costs."""
+
 LOOK: Final = 256
 """Items of a search between two looks at the clock: some 0.2 ms."""
 
@@ -85,15 +88,21 @@ class Columns:
             self._known[at] = [known(each) for each in facts]
             before = self._categories[at]
             self._categories[at] = [-1 if name is None else codes.setdefault(name, len(codes)) for name in names]
-            for place in np.flatnonzero(self._categories[at] != before).tolist():
-                if (name := names[place]) is not None:
-                    self._append("category", name, rows[place])
+            self._list_in_categories(at, np.flatnonzero(self._categories[at] != before), names)
             for row, each in zip(rows, facts, strict=True):
                 if each.tags or self._tags[row]:
                     had, self._tags[row] = self._tags[row], each.tags
                     for tag in set(each.tags).difference(had):
-                        self._append("tag", tag, row)
+                        self._append("tag", tag, [row])
             self._conditions.put(at, facts)
+
+    def _list_in_categories(self, at: Array, places: Array, names: Sequence[str | None]) -> None:
+        """Append rows to the lists of their new categories, each list in the order of the places."""
+        of = self._categories[at[places]]
+        order = np.argsort(of, kind="stable")
+        for some in np.split(places[order], np.flatnonzero(np.diff(of[order])) + 1):
+            if len(some) and (name := names[some[0]]) is not None:
+                self._append("category", name, at[some].tolist())
 
     def _rows_of(self, items: Sequence[str]) -> list[int]:
         """The rows of items; the next ones for those that have none."""
@@ -110,13 +119,13 @@ class Columns:
             if row >= 0:
                 self._shown[row] = False
 
-    def _append(self, kind: str, name: str, row: int) -> None:
+    def _append(self, kind: str, name: str, rows: list[int]) -> None:
         listed = self._lists.get((kind, name))
         if listed is None:
-            listed = self._lists[kind, name] = Listed(array("i"), SMALL)
+            listed = self._lists[kind, name] = Listed(array("i"), max(SMALL, 2 * len(rows)))
         elif len(listed.rows) >= listed.tidy_at:
             self._tidy(kind, name, listed)
-        listed.rows.append(row)
+        listed.rows.extend(rows)
 
     def _tidy(self, kind: str, name: str, listed: Listed) -> None:
         """Drop rows that are listed twice or no longer belong: a list is at most twice as long as needed."""
@@ -229,8 +238,9 @@ class ItemCatalogue(FactsFollower):
         super().__init__(store, changed=self._take)
 
     def _take(self, items: Sequence[str]) -> None:
-        for start in range(0, len(items), TOGETHER):
-            some = {item: self.get(item) for item in items[start : start + TOGETHER]}
+        together = TOGETHER if self.ready.is_set() else WHILE_LOADING
+        for start in range(0, len(items), together):
+            some = {item: self.get(item) for item in items[start : start + together]}
             there = {item: facts for item, facts in some.items() if facts is not None}
             if there:
                 self._columns.put([*there], [*there.values()])

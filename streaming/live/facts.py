@@ -267,12 +267,16 @@ class FactsFollower:
 
     def _load(self, origin: bytes | None, number: int) -> int:
         """Read the hash. Changes made meanwhile are in the log after `number`; applying them twice is harmless."""
-        seen: set[str] = set()
+        seen: dict[str, None] = {}
         breath = self._breath()
         for pairs in _scanned(self._store):
-            self._apply(pairs)
-            seen.update(item for item, _ in pairs)
+            changed = self._apply(pairs)
+            if self.ready.is_set():
+                self._changed(changed)
+            seen.update(dict.fromkeys([item for item, _ in pairs]))
             breath()
+        if not self.ready.is_set():  # nobody asks yet, and together they take less
+            self._changed([item for item in seen if item in self._facts or item in self._removed])
         # Item by item: a difference of two large sets keeps the interpreter from everybody until it is done.
         gone = [item for known in (self._facts, self._removed) for item in list(known) if item not in seen]
         with self._lock:
@@ -308,14 +312,34 @@ class FactsFollower:
         # Facts may be newer than the entry that names them. They are then read once more, which changes nothing.
         names = list(dict.fromkeys(items))
         found = self._store.call("HMGET", self._store.key("facts"), *names)
-        self._apply([(item, REMOVED if raw is None else raw) for item, raw in zip(names, found, strict=True)])
+        pairs = [(item, REMOVED if raw is None else raw) for item, raw in zip(names, found, strict=True)]
+        self._changed(self._apply(pairs))
 
-    def _apply(self, pairs: Sequence[tuple[str, bytes]]) -> None:
+    def _apply(self, pairs: Sequence[tuple[str, bytes]]) -> list[str]:
+        """Take over what Redis holds of items; returns those that could be read."""
         decoded = [(item, facts) for item, raw in pairs if (facts := _decoded(item, raw)) is not UNREADABLE]
+        new = {item: facts for item, facts in decoded if isinstance(facts, ItemFacts)}
         with self._lock:
-            for item, facts in decoded:
-                self._put(item, cast("ItemFacts | None", facts))
-        self._changed([item for item, _ in decoded])
+            if len(new) == len(decoded) and self._facts.keys().isdisjoint(new) and not self._removed:
+                self._put_new(new)
+            else:
+                for item, facts in decoded:
+                    self._put(item, cast("ItemFacts | None", facts))
+        return [item for item, _ in decoded]
+
+    def _put_new(self, new: dict[str, ItemFacts]) -> None:
+        """Take over the facts of items that are not known, as `_put` would: nearly all of a start are."""
+        self._facts.update(new)
+        self._variants += sum(facts.group_id is not None for facts in new.values())
+        categories, unavailable = self._categories, self._unavailable
+        for item, facts in new.items():
+            if not facts.available:
+                unavailable.add(item)
+            elif (name := facts.category) is not None:
+                listed = categories.get(name)
+                if listed is None:
+                    listed = categories[name] = {}
+                listed[item] = None
 
     def _put(self, item: str, facts: ItemFacts | None) -> None:
         before = self._facts.get(item)

@@ -96,6 +96,28 @@ def test_the_index_of_categories_follows_moves_and_removals(store, follower):
     assert len(follower) == 2
 
 
+def test_facts_taken_over_together_are_those_taken_over_one_by_one(store):
+    kinds = [
+        ItemFacts(category=name, available=there, group_id=group)
+        for name in ("a", "b", None)
+        for there in (True, False)
+        for group in ("g", None)
+    ]
+    changes = [(0, offset, f"i{offset}", kinds[offset % len(kinds)]) for offset in range(1_200)]
+    slow = FactsFollower(store)
+    slow.step()
+    for each in changes:
+        slow._put(*each[2:])
+    facts.write(store, changes, "t1")
+    told = []
+    fast = FactsFollower(store, changed=told.append)
+    assert fast.step() == len(changes)
+    assert [sorted(some) for some in told] == [sorted(item for _, _, item, _ in changes)]
+    assert {item: fast.get(item) for item in fast.items()} == {item: slow.get(item) for item in slow.items()}
+    assert {name: set(fast.category(name)) for name in "ab"} == {name: set(slow.category(name)) for name in "ab"}
+    assert (fast._unavailable, fast._variants) == (slow._unavailable, slow._variants)
+
+
 def test_a_follower_that_missed_changes_reads_everything_again(store, follower, monkeypatch):
     facts.write(store, [(0, 0, "old", ItemFacts(price=1.0))], "t1")
     follower.step()
