@@ -7,13 +7,14 @@ KERNELS := $(VENV)/.kernels
 API := $(VENV)/api/.stamp
 CHART := $(VENV)/chart/.stamp
 RAY := $(VENV)/.ray
+KAFKA := $(VENV)/.kafka
 ARGS ?=
 export NUMBA_CACHE_DIR ?= $(CURDIR)/$(VENV)/kernels
 # Tests start hundreds of processes: without bytecode each of them translates all our sources first.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint acceptance acceptance-full browser openapi chart mutants bench ci lock clean
+.PHONY: help setup demo test lint fetch acceptance acceptance-full browser openapi chart mutants bench ci lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -58,7 +59,16 @@ $(RAY): requirements/ray.txt $(STAMP)
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/ray.txt
 	@touch $@
 
-acceptance: setup $(RAY)  ## crash tests with real processes, Apache Kafka and redis-server
+# With the archive of classes that tests start brokers from; a cache of this user keeps both for all checkouts.
+$(KAFKA): tests/support/processes/pom.xml $(STAMP)
+	$(BIN)/python -m tests.support.processes.apache_kafka --fetch-only
+	@touch $@
+
+# What only some of the tests need. It waits for the network, so it costs least beside what computes (.ci/run). Not Ray:
+# mypy would read a package that is being installed.
+fetch: $(API) $(CHART) $(KAFKA)  ## environments and servers of the tests of openapi, chart and acceptance
+
+acceptance: setup $(RAY) $(KAFKA)  ## crash tests with real processes, Apache Kafka and redis-server
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/acceptance $(ARGS)
 
 acceptance-full: acceptance  ## the same, a backlog of a million events, and the gate's scenarios on a year of real purchases

@@ -59,6 +59,14 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Compile kernels now where none are kept yet, if a test imports them: no test's time-out has begun."""
+    if session.items and "models.kernels.core.compile" in sys.modules:
+        from tests.support.kernels import compile_missing  # here: other tests need no numba
+
+        compile_missing()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let files that wait for processes take turns with files that compute, so that no core is idle meanwhile.
 

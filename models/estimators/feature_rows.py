@@ -92,7 +92,7 @@ class FeatureRows:
         Args:
             key: The feature.
             stamps: When each row was last used, (rows,).
-            pinned: Rows that must stay: those of the same example.
+            pinned: Rows that must stay, those of the same example; a set, for it is asked for each row compared.
 
         Raises:
             ValueError: When all rows are pinned.
@@ -109,15 +109,15 @@ class FeatureRows:
         return row
 
     def _oldest(self, stamps: Array, pinned: Collection[int]) -> int:
-        kept = set(pinned)
-        if len(kept) >= self.ceiling:
+        if len(pinned) >= self.ceiling:
             raise ValueError(f"an example has more than max_features={self.ceiling} features: allow more")
-        best, probed = -1, 0
+        best, probed, row, oldest = -1, 0, self._hand, float("inf")
         while probed < PROBES or best < 0:
-            row = self._hand = (self._hand + 1) % self.ceiling
+            row = (row + 1) % self.ceiling
             probed += 1
-            if row not in kept and (best < 0 or stamps[row] < stamps[best]):
-                best = row
+            if row not in pinned and (stamp := stamps.item(row)) < oldest:
+                best, oldest = row, stamp
+        self._hand = row
         return best
 
     def put(self, keys: list[Hashable], hand: int, evicted: int) -> None:

@@ -86,9 +86,11 @@ class FeatureTable:
         known = self._names.rows
         rows = [known.get(key, -1) for key in keys]
         if -1 in rows:
+            pinned = {*rows}  # with -1 for those that have none yet
             for at, key in enumerate(keys):
                 if rows[at] < 0:
-                    rows[at] = self._row(key, rows)
+                    rows[at] = self._row(key, pinned)
+                    pinned.add(rows[at])
         return rows
 
     def _row(self, key: Hashable, pinned: Collection[int]) -> int:

@@ -31,7 +31,8 @@ def test_a_running_installation_is_well_and_what_is_committed_is_told(open_insta
     assert "0 records are in no version" in found["kafka.offsets"].text
     assert "compact" in found["kafka.topic.items"].text
     # Told just after the commit that the head shows already.
-    ours.wait(lambda: learner.metrics()["sluicegate_redis_used_bytes"] > 0, "Redis's memory is told", learner)
+    used = "sluicegate_redis_used_bytes"
+    ours.wait(lambda: learner.metrics(used)[used] > 0, "Redis's memory is told", learner)
     assert learner.metrics()["sluicegate_redis_ceiling_bytes"] == 0
     stop(ours, learner)
     assert "no learner holds the lease" in look(ours)["redis.versions"].text

@@ -103,7 +103,7 @@ def times_a_hundred(facts: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any
 
 def held_for_shift(service: Process) -> bool:
     """Whether the newest decision is to wait for nothing but a drift alarm."""
-    newest = decisions(service)[0]
+    newest = decisions(service, limit=1)[0]
     return bool(newest["action"] == "hold" and newest["reasons"] == ["shift"])
 
 

@@ -141,13 +141,18 @@ def test_with_on_lost_offsets_earliest_the_loss_is_counted_and_learning_goes_on(
     assert learner.metrics()["sluicegate_records_lost_total"] == lost
 
 
+def read(ours: Installation, learner: Process) -> float | None:
+    """Events that the learner says it has read."""
+    name = "sluicegate_records_consumed_total"
+    return learner.metrics(name).get(f"{name}{{topic={ours.events}}}")
+
+
 def test_a_running_learner_that_loses_records_saves_what_it_learned_and_goes_on(open_installation: Open) -> None:
     ours = open_installation(partitions=1, learner__on_lost_offsets="earliest", learner__version_interval=60)
     stream = endless(19)
     learner = ours.learner()
     ours.send(islice(stream, 500))
-    consumed = f"sluicegate_records_consumed_total{{topic={ours.events}}}"
-    ours.wait(lambda: learner.metrics().get(consumed) == 500, "everything is read", learner)
+    ours.wait(lambda: read(ours, learner) == 500, "everything is read", learner)
     assert ours.head() is None, "the next version is due in a minute"
     learner.pause()
     ours.send(islice(stream, 300))
@@ -157,14 +162,15 @@ def test_a_running_learner_that_loses_records_saves_what_it_learned_and_goes_on(
     finally:
         admin.close()
     learner.resume()
-    ours.wait(lambda: learner.metrics()["sluicegate_records_lost_total"] > 0, "the loss is counted", learner)
+    lost = "sluicegate_records_lost_total"
+    ours.wait(lambda: learner.metrics(lost)[lost] > 0, "the loss is counted", learner)
     head = ours.head()
     assert head is not None
     saved = head.progress.consumed
     # A fetch that was under way may still have been answered.
     assert 500 <= saved < 700
     assert head.progress.offsets[ours.events] == {0: saved}
-    ours.wait(lambda: learner.metrics().get(consumed) == saved + 100, "what is left is read", learner)
+    ours.wait(lambda: read(ours, learner) == saved + 100, "what is left is read", learner)
     learner.terminate()
     assert learner.wait_exit() == 0
     last = ours.head()

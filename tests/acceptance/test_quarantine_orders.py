@@ -87,7 +87,8 @@ def test_a_bad_stretch_is_held_then_replayed_and_another_is_dropped(open_install
     ]
     assert items(ours) == learnt(ours, good, more, bad)
     assert version.progress.outcomes["dropped"] == 600
-    ours.wait(lambda: learner.metrics()["sluicegate_quarantined_events{state=dropped}"] == 600, "it shows", learner)
+    shown = "sluicegate_quarantined_events"
+    ours.wait(lambda: learner.metrics(shown)[f"{shown}{{state=dropped}}"] == 600, "it shows", learner)
 
 
 def test_a_learner_that_dies_of_an_order_carries_it_out_once(open_installation: Open) -> None:

@@ -36,7 +36,8 @@ def assert_whole(ours: Installation, erased: str) -> None:
 def repaired(ours: Installation, learner: Process) -> bool:
     marks = ours.store.key("h-marks")
     done = ours.store.call("HEXISTS", marks, "repair") == 0 and ours.store.call("HEXISTS", marks, "beat") == 1
-    return done and learner.metrics()["sluicegate_store_went_back_total"] >= 1
+    name = "sluicegate_store_went_back_total"
+    return done and learner.metrics(name)[name] >= 1
 
 
 def on_sale(service: Process) -> set[str]:

@@ -37,6 +37,7 @@ KILLS = int(os.environ.get("KILLS") or 3)
 STARTED = 120.0
 # Longest life between two kills, in seconds: several versions.
 LIFE = 2.0
+SPLIT = "sluicegate_split"
 SHARDS = {
     "learner__shards": 2,
     "learner__split_when": "start",
@@ -49,9 +50,7 @@ SHARDS = {
 def split(ours: Installation) -> Process:
     """A learner whose shards learn."""
     learner = ours.learner(wait=False, **SHARDS)
-    ours.wait(
-        lambda: learner.ready() and learner.metrics().get("sluicegate_split") == 1.0, "shards", learner, timeout=STARTED
-    )
+    ours.wait(lambda: learner.ready() and learner.metrics(SPLIT).get(SPLIT) == 1.0, "shards", learner, timeout=STARTED)
     return learner
 
 
@@ -77,15 +76,12 @@ class Watch:
 
 
 def restarts(learner: Process) -> float:
-    return sum(
-        value for name, value in learner.metrics().items() if name.startswith("sluicegate_shard_restarts_total{")
-    )
+    return sum(learner.metrics("sluicegate_shard_restarts_total").values())
 
 
 def all_learn(learner: Process) -> bool:
-    metrics = learner.metrics()
-    each = [value for name, value in metrics.items() if name.startswith("sluicegate_shard_learning{")]
-    return metrics.get("sluicegate_split") == 1.0 and each == [1.0] * SHARDS["learner__shards"]
+    metrics = learner.metrics(SPLIT, "sluicegate_shard_learning")
+    return metrics.pop(SPLIT, 0.0) == 1.0 and [*metrics.values()] == [1.0] * SHARDS["learner__shards"]
 
 
 @pytest.mark.timeout(240 + 75 * KILLS)

@@ -74,10 +74,12 @@ def attributed(ours: Installation, learner: Process, service: Process) -> None:
         "request_id": answer["request_id"],
     }
     assert service.ask("POST", "/events", event)[0] == 202
-    clicks = "sluicegate_attributed_events_total{kind=click,version=current}"
-    ours.wait(lambda: learner.metrics().get(clicks) == 1, "the click is attributed", learner, service)
-    rate = "sluicegate_version_event_rate{kind=click,version=current}"
-    ours.wait(lambda: learner.metrics().get(rate) == 1, "one page, one click", learner, service)
+    for name, what in (
+        ("sluicegate_attributed_events_total", "the click is attributed"),
+        ("sluicegate_version_event_rate", "one page, one click"),
+    ):
+        clicks = f"{name}{{kind=click,version=current}}"
+        ours.wait(lambda name=name, clicks=clicks: learner.metrics(name).get(clicks) == 1, what, learner, service)
 
 
 def test_what_a_user_just_did_shows_in_the_next_answers_and_counts_for_the_page_it_followed(

@@ -116,9 +116,9 @@ def status(service: Process) -> dict[str, Any]:
     return dict(body)
 
 
-def decisions(service: Process) -> list[dict[str, Any]]:
+def decisions(service: Process, limit: int = 200) -> list[dict[str, Any]]:
     """Returns the newest decisions, newest first."""
-    code, body = service.get("/gate/decisions?limit=200")
+    code, body = service.get(f"/gate/decisions?limit={limit}")
     assert code == 200, body
     return list(body["decisions"])
 

@@ -30,6 +30,9 @@ START_SECONDS = 60.0  # 2 to 4 s on an idle machine; a busy 2-core one has neede
 
 BRIEF: Final = ("-XX:TieredStopAtLevel=1",)
 """Options of Java for a broker of a test: without its second compiler, whose code pays only after minutes of load."""
+COLLECTORS: Final = {True: "-XX:+UseSerialGC", False: "-XX:+UseG1GC"}
+"""How Java collects garbage, by whether it is for a test: without threads of its own for that, a broker starts with
+less processor time, and idles with less."""
 
 # The short session lets a killed broker come back in seconds: until it ends, its own registration is "already in use".
 PROPERTIES = """\
@@ -146,7 +149,7 @@ class ApacheKafka(Installed):
         settings = self._write_properties()
         if not (self.folder / "data" / "meta.properties").exists():
             self._format(java, settings)
-        command = [*java, f"-Xmx{self.heap}", f"-Xms{self.heap}", "-XX:+UseG1GC", "kafka.Kafka", str(settings)]
+        command = [*java, f"-Xmx{self.heap}", f"-Xms{self.heap}", COLLECTORS[self._brief], "kafka.Kafka", str(settings)]
         return Server("Apache Kafka", command, self.port, self.folder / "kafka.log", _ready)
 
     def _write_properties(self) -> Path:
