@@ -157,12 +157,6 @@ OWN_REFUSED = _fact("own_refused", "1: the user took it back or disliked it last
 REFUSED = _fact("refused", "log of refusals by everybody, per like", prior=REFUSAL_PRIOR)
 CLICKED = _fact("clicked", "log of likes per time shown; 0 where nothing says what was shown")
 
-OWN_CARTED_LAST = _own("own_carted_last", "1: the last touch put it into the cart")
-OWN_STAYED = _own("own_stayed", "log(1 + seconds from the last touch to the user's next event), half an hour at most")
-OWN_BOUGHT_SINCE = _own("own_bought_since", "log(1 + the user's purchases in its category since the last touch)")
-OWN_IN_CATEGORY = _own("own_in_category", "1 / place among the user's items of its category; 0 without a category")
-OWN_FIRST = _own("own_first", "log(1 + seconds since the first touch in the history) - 8")
-
 TOUCHED: Final = tuple(_touched)
 """Features of items that somebody touched, by place."""
 

@@ -11,7 +11,7 @@ from models.arrays import Array
 from models.features import FEATURES, FRESH_FEATURES
 from models.kernels.core.lending import Lent, lend
 
-COLUMNS = 32
+COLUMNS = 29
 """Sums per item of the union, named in models/kernels/retrieval/candidates.py."""
 
 
@@ -28,7 +28,6 @@ class HistoryScratch(NamedTuple):
     category_slots: Array
     category_sums: Array  # (RING, 3) f32: decayed share, events, events of this session
     category_rows: Array  # (RING,) i32 distinct, newest first
-    category_later: Array  # (RING, 2) i32 own items, and purchases, since some event; of candidates.add_own alone
     brand_keys: Array
     brand_slots: Array
     brand_sums: Array  # (RING, 1) f32
@@ -149,7 +148,6 @@ def _history() -> HistoryScratch:
         np.zeros(512, i4),
         np.zeros((ring, 3), f4),
         np.zeros(ring, i4),
-        np.zeros((ring, 2), i4),
         np.full(512, -1, i4),
         np.zeros(512, i4),
         np.zeros((ring, 1), f4),

@@ -11,10 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from models.arrays import Array
-from models.dimensions import NEWTON_SPREAD
 from models.snapshot.chunks import Damaged
-from models.state import Changes, TableChanges, first_curvature
+from models.state import Changes, first_curvature
 from models.state.number_codes import codes
 
 Migration = Callable[[Changes], Changes]
@@ -63,35 +61,6 @@ def _shorten_counts(changes: Changes) -> Changes:
     return changes._replace(tables=tables)
 
 
-OWN_FEATURES: Final = (77, 5)
-"""Features of the rankers up to schema 7, and how many more schema 8 has behind them."""
-
-
-def _know_own_items_better(changes: Changes) -> Changes:
-    # What was learned stays. Weights of the new features begin at 0, with the first curvature and a spread of 1: from
-    # moments of 0 their values would seem so large at first that all of them were cut.
-    before, more = OWN_FEATURES
-    changes = _widened({"ranker": (before, more), "linear": (before, more)})(changes)
-    added = np.arange(before, before + more, dtype=np.int32)
-    tables = dict(changes.tables)
-    part = tables.get("moments")
-    if part is not None and changes.base:
-        tables["moments"] = _with_rows(part, added, {"mean": np.zeros(more), "square": np.ones(more)})
-    part = tables.get("curvature")
-    if part is not None and part.columns["inverse"].shape[1:] == (before,):  # not where the rankers begin again
-        found = part.columns["inverse"]
-        part = part._replace(columns={"inverse": np.concatenate([found, np.zeros((len(found), more))], axis=1)})
-        first = np.eye(more, before + more, before) * NEWTON_SPREAD
-        tables["curvature"] = _with_rows(part, added, {"inverse": first}) if changes.base else part
-    return changes._replace(tables=tables)
-
-
-def _with_rows(part: TableChanges, rows: Array, columns: dict[str, Array]) -> TableChanges:
-    """The same with further rows behind the others."""
-    joined = {name: np.concatenate([part.columns[name], values]) for name, values in columns.items()}
-    return TableChanges(np.concatenate([part.rows, rows]), joined)
-
-
 MIGRATIONS: Final[dict[int, Migration]] = {
     1: _relearn_rankers,
     2: _relearn_rankers,
@@ -99,6 +68,5 @@ MIGRATIONS: Final[dict[int, Migration]] = {
     4: _widened({"fresh_ranker": (20, 4), "fresh_gate": (6, 2)}),  # more features and terms, behind the others
     5: _widened({"fresh_ranker": (24, 1)}),
     6: _shorten_counts,
-    7: _know_own_items_better,
 }
 """Migrations from schema n to n + 1, by n."""

@@ -36,7 +36,7 @@ from models.state.merges import (
 )
 from models.state.tables import Column, Schema, Space, Table
 
-VERSION = 8
+VERSION = 7
 
 SPACES = (
     Space("item", 1_000_000, asked=True),

@@ -12,8 +12,8 @@ from models import dimensions as dim
 from tests.naive import core, retrieval
 
 
-def own_features(past: list[tuple[int, int, int]], category_of: Any, item: int, now: int) -> dict[str, float]:
-    """The features of the user's own history with `item`. category_of: (items,) -1 for none."""
+def own_features(past: list[tuple[int, int, int]], item: int, now: int) -> dict[str, float]:
+    """The features of the user's own history with `item`."""
     places = [q for q, event in enumerate(past) if event[0] == item]
     breaks = retrieval.sessions([event[1] for event in past], now)
     after, near, weight = 0.0, 0.0, 1.0
@@ -33,41 +33,21 @@ def own_features(past: list[tuple[int, int, int]], category_of: Any, item: int, 
     since, oldest = max(0, now - past[places[0]][1]), max(0, now - past[places[-1]][1])
     gap = max(0, oldest - since) / (len(places) - 1) if len(places) > 1 else 0.0
     kinds = Counter(past[q][2] for q in places)
-    return (
-        found
-        | {
-            "own": 1,
-            "own_since": math.log1p(since) - 8,
-            "own_distinct": math.log1p(len({past[q][0] for q in range(places[0])})) - 2,
-            "own_recency": 0.8 ** places[0],
-            "own_count": math.log(len(places)),
-            "own_carts": math.log1p(kinds[dim.FAVOURITE] + kinds[dim.CART]),
-            "own_purchases": math.log1p(kinds[dim.PURCHASE]),
-            "own_last": float(places[0] == 0),
-            "own_before_last": float(places[0] == 1),
-            "own_this_session": float(breaks[places[0]] == 0),
-            "own_purchased_last": float(past[places[0]][2] == dim.PURCHASE),
-            "own_overdue": max(-6, min(6, math.log((since + 1) / (gap + 1)))) if len(places) > 1 else 0.0,
-            "own_sessions_ago": math.log1p(breaks[places[0]]),
-            "own_kind": past[places[0]][2],
-            "own_carted_last": float(past[places[0]][2] == dim.CART),
-            "own_first": math.log1p(oldest) - 8,
-        }
-        | _interest_since(past, category_of, item, now)
-    )
-
-
-def _interest_since(past: list[tuple[int, int, int]], category_of: Any, item: int, now: int) -> dict[str, float]:
-    place = [event[0] for event in past].index(item)
-    next_ = past[place - 1][1] if place else now
-    stayed = math.log1p(min(max(next_ - past[place][1], 0), dim.SESSION_GAP))
-    if category_of[item] < 0:
-        return {"own_stayed": stayed}
-    since = [event for event in past[:place] if category_of[event[0]] == category_of[item]]
-    return {
-        "own_stayed": stayed,
-        "own_bought_since": math.log1p(sum(event[2] == dim.PURCHASE for event in since)),
-        "own_in_category": 1 / (1 + len({event[0] for event in since})),
+    return found | {
+        "own": 1,
+        "own_since": math.log1p(since) - 8,
+        "own_distinct": math.log1p(len({past[q][0] for q in range(places[0])})) - 2,
+        "own_recency": 0.8 ** places[0],
+        "own_count": math.log(len(places)),
+        "own_carts": math.log1p(kinds[dim.FAVOURITE] + kinds[dim.CART]),
+        "own_purchases": math.log1p(kinds[dim.PURCHASE]),
+        "own_last": float(places[0] == 0),
+        "own_before_last": float(places[0] == 1),
+        "own_this_session": float(breaks[places[0]] == 0),
+        "own_purchased_last": float(past[places[0]][2] == dim.PURCHASE),
+        "own_overdue": max(-6, min(6, math.log((since + 1) / (gap + 1)))) if len(places) > 1 else 0.0,
+        "own_sessions_ago": math.log1p(breaks[places[0]]),
+        "own_kind": past[places[0]][2],
     }
 
 

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from models import features as feature
-from models.dimensions import CART, CATEGORY_NEXT, NO_PRICE, PURCHASE
+from models.dimensions import CATEGORY_NEXT, NO_PRICE, PURCHASE
 from models.kernels.core import vectors
 from models.kernels.core.compile import kernel
 from models.kernels.core.hashing import find
@@ -76,11 +76,6 @@ def own_features(x, sums):
         x[feature.OWN_OVERDUE] = _overdue(sums)
         x[feature.OWN_SESSIONS_AGO] = math.log1p(sums[c.BREAKS])
         x[feature.OWN_KIND] = sums[c.KIND]
-        x[feature.OWN_CARTED_LAST] = sums[c.KIND] == CART
-        x[feature.OWN_STAYED] = math.log1p(sums[c.STAYED])
-        x[feature.OWN_BOUGHT_SINCE] = math.log1p(sums[c.BOUGHT])
-        x[feature.OWN_IN_CATEGORY] = inverse(sums[c.AMONG])
-        x[feature.OWN_FIRST] = math.log1p(sums[c.OLDEST]) - 8
     if sums[c.NEAR] > 0:
         x[feature.OWN_FOLLOWS] = math.log1p(4 * sums[c.AFTER])
         x[feature.OWN_NEAR] = math.log1p(4 * sums[c.NEAR])

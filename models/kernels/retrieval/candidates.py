@@ -19,7 +19,6 @@ from models.dimensions import (
     POOL_TOP,
     PURCHASE,
     QUERY_SLOTS,
-    SESSION_GAP,
     TOP,
     UNION,
     WINDOW,
@@ -40,7 +39,6 @@ POSITION, DISTINCT, COUNT, CARTS, PURCHASES, SINCE, OLDEST, BREAKS, KIND, AFTER,
 RANK_MACHINE, RANK_N1, RANK_N2, RANK_SHORT, RANK_MIDDLE, RANK_LONG, RANK_CATEGORY, PICKED, MACHINE_SCORE = range(18, 27)
 LONG = 27
 QUERY = 28
-STAYED, BOUGHT, AMONG = range(29, 32)
 
 _AHEAD, _POOL_AHEAD = 2, 8  # rows between prefetch and read: some 200 ns of work
 
@@ -81,15 +79,12 @@ def pick(union, item, column, value):
 
 
 @kernel
-def add_own(union, history, category_of, now):
-    """The user's own items: when, how often, and how they were touched, and what came after in their categories."""
-    distinct, later = 0, history.category_later
-    later[: history.counts[2]] = 0
+def add_own(union, history, now):
+    """The user's own items: when, how often, and how they were touched."""
+    distinct = 0
     for q in range(history.counts[0]):
         at = entry(union, history.items[q])
         sums = union.sums[at]
-        category = category_of[history.items[q]]
-        kin = find(history.category_keys, history.category_slots, category) if category >= 0 else np.int64(-1)
         if sums[COUNT] == 0:
             distinct += 1
             sums[PICKED] = 1
@@ -98,19 +93,12 @@ def add_own(union, history, category_of, now):
             sums[SINCE] = max(now - history.times[q], 0)
             sums[BREAKS] = history.sessions[q]
             sums[KIND] = history.kinds[q]
-            sums[STAYED] = min(max((history.times[q - 1] if q > 0 else now) - history.times[q], 0), SESSION_GAP)
-            if kin >= 0:
-                later[kin, 0] += 1
-                sums[AMONG] = later[kin, 0]
-                sums[BOUGHT] = later[kin, 1]
         sums[COUNT] += 1
         sums[OLDEST] = max(now - history.times[q], 0)
         if history.kinds[q] == FAVOURITE or history.kinds[q] == CART:
             sums[CARTS] += 1
         if history.kinds[q] == PURCHASE:
             sums[PURCHASES] += 1
-            if kin >= 0:
-                later[kin, 1] += 1
 
 
 @kernel
@@ -349,7 +337,7 @@ def gather(served, scratch, now, extra, only):
     clear(union)
     if only:
         add_given(union, served.item_fresh.listed, extra, 0)  # first, so that a full union lacks others
-    add_own(union, history, stats.category, now)
+    add_own(union, history, now)
     if history.counts[0] > 0:
         add_successors(union, history)
         lag = served.lag_memory

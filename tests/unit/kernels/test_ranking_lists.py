@@ -69,9 +69,9 @@ def compare_features(learned, request, scratch):
     past = prepare(learned, request, scratch, NOW)
     for place in range(0, int(scratch.listed.counts[0]), 5):
         item = int(scratch.listed.items[place])
-        served = learned.state.served
-        expected = naive.ranking.own_features(past, served.item_stats.category, item, NOW)
-        expected |= naive.ranking.other_features(served, past, item, NOW)
+        expected = naive.ranking.own_features(past, item, NOW) | naive.ranking.other_features(
+            learned.state.served, past, item, NOW
+        )
         expected |= naive.ranking.fact_features(learned.state.served, request, past, item)
         found = dict(zip(FEATURE_NAMES, scratch.listed.features[place].tolist(), strict=True))
         for name in FEATURE_NAMES:

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.dimensions import BLOCKS, NEWTON_SPREAD
+from models.dimensions import BLOCKS
 from models.recommender.types import RecommenderOptions
 from models.snapshot import Manifest
 from models.snapshot.chunks import Damaged
 from models.snapshot.filling import fill
 from models.snapshot.manifest import unseal, verify
-from models.snapshot.migrations import MEMORIES, MIGRATIONS, OWN_FEATURES
-from models.state import SCHEMA, Changes, State, TableChanges, first_curvature
+from models.snapshot.migrations import MEMORIES, MIGRATIONS
+from models.state import SCHEMA, Changes, State, TableChanges
 from models.state.number_codes import numbers
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -65,44 +65,6 @@ def test_weights_of_untouched_items_keep_their_places_in_wider_blocks(
     assert moved.rows.tolist() == [0, before - 1, after, 3 * after + 2]
     assert moved.rows.dtype == np.int32
     assert moved.columns["weight"] is weights
-
-
-@pytest.mark.parametrize("base", [True, False])
-def test_rankers_keep_what_they_learned_beside_new_features_of_own_items(base: bool) -> None:
-    before, more = OWN_FEATURES
-    every = np.arange(before, dtype=np.int32)
-    inverse = np.random.default_rng(3).normal(size=(before, before))
-    weights, moments = np.array([0.5, 0.25, -1.0], np.float32), np.full(before, 2.0)
-    blocks = np.array([0, before - 1, before], np.int32)
-    changes = Changes(
-        base,
-        {},
-        {
-            "ranker": TableChanges(blocks, {"weight": weights}),
-            "linear": TableChanges(blocks, {"weight": weights}),
-            "curvature": TableChanges(every, {"inverse": inverse}),
-            "moments": TableChanges(every, {"mean": moments, "square": moments}),
-        },
-    )
-    tables = MIGRATIONS[7](changes).tables
-    for name in ("ranker", "linear"):  # the first weight of the second block, and the intercept
-        assert tables[name].rows.tolist() == [0, before - 1, before + more]
-        assert tables[name].columns["weight"] is weights
-    found = tables["curvature"].columns["inverse"]
-    assert (found[:before, :before] == inverse).all()
-    assert not found[:before, before:].any()
-    held = before + more if base else before
-    assert tables["curvature"].rows.tolist() == tables["moments"].rows.tolist() == list(range(held))
-    assert (found[before:] == (np.eye(before + more) * NEWTON_SPREAD)[before:held]).all()
-    assert tables["moments"].columns["square"][before:].tolist() == [1.0] * (held - before)
-
-
-def test_rankers_that_begin_again_have_one_curvature_for_all_features() -> None:
-    """Schema 2 dropped what the rankers had learned; the steps after it must not widen what was new by then."""
-    changes = Changes(True, {}, {"curvature": first_curvature()})
-    for version in range(2, SCHEMA.version):
-        changes = MIGRATIONS[version](changes)
-    assert (changes.tables["curvature"].columns["inverse"] == first_curvature().columns["inverse"]).all()
 
 
 @pytest.mark.parametrize("name", MEMORIES)
