@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.streams import Event, Facts
-from models.merging import Excerpts, Part, Shard, from_arrays, merge, to_arrays
+from models.merging import Excerpts, Part, Shard, from_arrays, merge, round_lengths, to_arrays
 from models.recommender import Recommender, RecommenderOptions, Tested, joined
 from models.state import State, duplicate
 
@@ -92,6 +92,7 @@ class Sharded:
             of the others a round later loses.
         partial: Events of all shards after which they tell each other of the columns that are declared `often`; 0 for
             never.
+        share: Of the events learned so far that a round has at most: young models are merged more often.
     """
 
     def __init__(
@@ -102,9 +103,11 @@ class Sharded:
         exact: Sequence[str] = (),
         at_once: Sequence[str] = (),
         partial: int = 0,
+        share: float = 1.0,
     ) -> None:
         self._twin = Recommender(duplicate(state), options) if exact or at_once else None
-        self._options, self._exact, self._at_once, self._partial = options, (*exact, *at_once), at_once, partial
+        self._options, self._exact, self._at_once = options, (*exact, *at_once), at_once
+        self._partial, self._share = partial, share
         self.coordinator = Recommender(state, options)
         self.shards = [Shard(duplicate(state), number, shards) for number in range(shards)]
         self.learners = [Recommender(shard.state, options, learners=shards) for shard in self.shards]
@@ -113,19 +116,21 @@ class Sharded:
         state.cut()
 
     def run(self, events: Sequence[Event], facts: Mapping[str, Facts], every: int, start: int = 0) -> Tested:
-        """Learn events, with a merge after each `every` of them over all shards. Returns what was tested, in order."""
-        found = []
-        for at in range(0, len(events), every):
-            found += self._round(events[at : at + every], facts, start + at)
+        """Learn events, merged after `every` of them over all shards at most. Returns what was tested, in order."""
+        found, at = [], 0
+        while at < len(events):
+            own = round_lengths(self.coordinator.counters()["applied"], every, self._partial, self._share)
+            found += self._round(events[at : at + own.round], facts, start + at, own.piece)
+            at += own.round
         tested = joined(found)
         return tested.where(np.argsort(tested.places, kind="stable"))
 
-    def _round(self, events: Sequence[Event], facts: Mapping[str, Facts], start: int) -> list[Tested]:
-        found, step = [], TOGETHER if self._at_once else self._partial or len(events)
+    def _round(self, events: Sequence[Event], facts: Mapping[str, Facts], start: int, piece: int) -> list[Tested]:
+        found, step = [], TOGETHER if self._at_once else piece or len(events)
         excerpts = Excerpts(self.coordinator.state)
         for at in range(0, len(events), step):
             some = events[at : at + step]
-            if at and self._partial and at % self._partial == 0:
+            if at and piece and at % piece == 0:
                 self._tell(excerpts)
             found += self._learned(some, facts, start + at)
             if self._twin is not None:

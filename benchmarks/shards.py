@@ -21,6 +21,7 @@ from models.arrays import Array
 from models.recommender import CONTENDERS, Recommender, RecommenderOptions, Tested, hits, new_state, reciprocal_ranks
 from models.state import duplicate
 from models.warmup import warm, warm_merging
+from streaming.settings import LearnerSettings
 
 SUMMARY = "what several learners that merge lose against one, what the coordinator costs, and the rate that follows"
 SHARDS, EVERY = (8,), (20, 2_000, 16_000)
@@ -59,6 +60,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         default=2_000,
         help="events of all shards after which, between two merges, they tell each other of the columns that are "
         "declared often; 0 for never (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--share",
+        type=float,
+        default=LearnerSettings().merge_share,
+        help="of the events learned so far, which a round has at most; 1 for no such limit (default: %(default)s)",
     )
     shard_costs.arguments(parser)
     shard_engine.arguments(parser)
@@ -110,9 +117,11 @@ def measure(stream: Stream, options: argparse.Namespace) -> tuple[list[dict[str,
     quality, profiles = [], []
     for shards in options.shards:
         for every in options.every:
-            sharded = Sharded(duplicate(base.state), own, shards, options.exact, options.at_once, options.partial)
+            hearing = options.exact, options.at_once, options.partial, options.share
+            sharded = Sharded(duplicate(base.state), own, shards, *hearing)
             tested = sharded.run(rest, stream.facts, every)
-            where = {"stream": stream.name, "shards": shards, "every": every, "partial": options.partial}
+            where = {"stream": stream.name, "shards": shards, "every": every}
+            where |= {"partial": options.partial, "share": options.share}
             quality.append(where | compared(one, tested))
             profiles.append(where | sharded.costs())
     return quality, profiles

@@ -18,9 +18,8 @@ from models.kernels.core import compile as compiling
 from models.kernels.core.record_batch import COLUMNS, locate
 from models.merging import Excerpts, Shard, merge
 from models.recommender import Recommender, RecommenderOptions, new_state
-from models.state import SCHEMA, State, duplicate
+from models.state import SCHEMA, Marks, State, duplicate
 from models.state.index import LEAST, Index
-from models.state.marks import Marks
 from models.state.table_data import FEW_ROWS, read_rows, write_rows
 
 SERVING: Final = ("serving.answer-", "scatter.scatter-")

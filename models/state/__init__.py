@@ -3,6 +3,7 @@
 from models.state.ceilings import Ceilings, Limits
 from models.state.copies import combined, duplicate
 from models.state.keys import KeyChanges
+from models.state.marks import Marks
 from models.state.merges import Merge
 from models.state.priors import first_curvature, set_priors
 from models.state.schema import SCHEMA
@@ -17,6 +18,7 @@ __all__ = [
     "Column",
     "KeyChanges",
     "Limits",
+    "Marks",
     "Merge",
     "Schema",
     "State",

@@ -92,6 +92,13 @@ class LearnerSettings(Section):
         le=1_000_000,
         description="With shards: events of all shards together after which they are merged earlier.",
     )
+    merge_share: float = Field(
+        default=0.02,
+        gt=0,
+        le=1,
+        description="With shards: share of the events learned so far that a round has at most, but for 500 events: a "
+        "young model is merged more often than `merge_events` and `partial_events` say; 1 for no such limit.",
+    )
     partial_events: int = Field(
         default=2_000,
         ge=0,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
 from models.ledger import Progress
-from models.merging import Excerpts, from_arrays, to_arrays
+from models.merging import Excerpts, RoundLengths, from_arrays, round_lengths, to_arrays
 from models.merging import Part as StatePart
 from models.snapshot import Manifest
 from streaming.learning import Model
@@ -85,7 +85,9 @@ class Rounds:
         interval: Seconds of one round, at most.
         events: Events of all shards together in one round, at most.
         patience: Seconds beyond a round after which a silent shard is started again.
-        partial: Events of all shards after which they tell each other of some columns within a round; 0 for never.
+        partial: Events of all shards after which they tell each other of some columns within a round, at most; 0 for
+            never.
+        share: Of the events that the model has learned, which a round has at most.
         topic: Name of topic `events`.
         missing: Called with each shard that was found to be missing, and why.
         recovered: Called with each shard that began again, and after how many seconds.
@@ -100,6 +102,7 @@ class Rounds:
     events: int
     patience: float
     partial: int
+    share: float
     topic: str
     missing: Callable[[int, Missing], None] = lambda _shard, _why: None
     recovered: Callable[[int, float], None] = lambda _shard, _seconds: None
@@ -116,6 +119,7 @@ class Rounds:
     _told: list[StatePart] = field(default_factory=list)
     _told_bytes: int = 0
     _events: int = 0
+    _lengths: RoundLengths = field(default_factory=lambda: RoundLengths(0, 0))
 
     def __post_init__(self) -> None:
         self._seats = [_Seat() for _ in range(self.shards)]
@@ -164,6 +168,8 @@ class Rounds:
         """
         begun = self.clock()
         asked = [shard for shard, seat in enumerate(self._seats) if seat.doing == "ready"]
+        learned = self.model.recommender.counters()["applied"]
+        self._lengths = round_lengths(learned, self.events, self.partial, self.share)
         pieces, piece = self._pieces(), 1
         self.excerpts = Excerpts(self.model.state) if pieces > 1 else None
         self._forget_told()
@@ -251,7 +257,8 @@ class Rounds:
 
     def _pieces(self) -> int:
         """Pieces of the next round, if it has as many events as the last one."""
-        return min(PIECES, max(1, round(self._events / self.partial))) if self.partial else 1
+        own = self._lengths
+        return min(PIECES, max(1, round(min(self._events, own.round) / own.piece))) if own.piece else 1
 
     def _go_on(self, told: Sequence[int], pieces: int, *, last: bool) -> None:
         """Merge the excerpts of this piece, and ask for the next one."""
@@ -275,7 +282,7 @@ class Rounds:
         self._told_bytes = 0
 
     def _piece(self, among: int, pieces: int, told: list[Told], *, last: bool) -> Ask:
-        events = max(1, self.events // among // pieces)
+        events = max(1, self._lengths.round // among // pieces)
         return Ask(self.term, self.number + 1, self.interval / pieces, events, told, last)
 
     def _ask(self, shard: int, among: int, pieces: int) -> None:

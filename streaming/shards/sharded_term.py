@@ -32,6 +32,7 @@ from streaming.learner.term import AdoptionDue, LeaseLost, TermOver, TermVoid
 from streaming.learning import Model, advance, learn_batch
 from streaming.shards.crew import Crew
 from streaming.shards.crew_messages import Fact, Person, Told, bytes_of, unpacked
+from streaming.shards.handed import Handed
 from streaming.shards.order_poller import OrderPoller
 from streaming.shards.round import Part, Rounds
 from streaming.shards.seen import seen
@@ -90,12 +91,14 @@ class ShardedTerm(Term):
             learner.merge_events,
             learner.shard_patience,
             learner.partial_events,
+            learner.merge_share,
             parts.settings.topic("events"),
             metrics.missing,
             metrics.recovered,
             metrics.told,
             parts.monotonic,
         )
+        self._handed = Handed(model.state)
         self._all_there = False
         self._unreadable: dict[int, list[tuple[str, str]]] = {}
 
@@ -125,6 +128,7 @@ class ShardedTerm(Term):
             self._alone()
             raise
         finally:
+            self._handed.mark_again()
             self._parts.telemetry.split.set(0)
             self._poller.close()
 
@@ -136,6 +140,9 @@ class ShardedTerm(Term):
 
     def cut(self, known: Changes | None = None, *, last: bool = False) -> bool:
         """Cut a version; False when Redis or Kafka must first take what belongs before it."""
+        if self._handed:
+            self._handed.mark_again()
+            known = None  # there is more than that
         cut = super().cut(known, last=last)
         self._rounds.cut()
         return cut
@@ -161,6 +168,8 @@ class ShardedTerm(Term):
         self._parts.evidence.idle()
         if self._cutter.due:
             self.cut(known)
+        elif known is not None:
+            self._handed.put_aside(known)
 
     def _alive(self) -> bool:
         """Whether to wait for the shards. A round that is under way when the process is to end is still merged."""
@@ -258,7 +267,10 @@ class ShardedTerm(Term):
             told.facts.append(Fact(item, False) if known is None else Fact(item, True, *known))
 
     def _hand_back(self, told: Told) -> Changes:
-        """Give the shards what changed since the last version; a version that is cut now has the same rows."""
+        """Give the shards what changed since the last merge.
+
+        Where none came before it since the last version, a version that is cut now has the same rows.
+        """
         started = self._parts.monotonic()
         changes = self._model.state.changed()
         rows = to_arrays(changes)

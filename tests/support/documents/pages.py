@@ -54,6 +54,7 @@ REASONS = {
     "learner.split_when": "With a model that knows little, shards lose most (docs/experiments.md).",
     "learner.merge_interval": "A new item reaches every shard within it, and a dead shard repeats it.",
     "learner.merge_events": "With more, quality falls (docs/experiments.md).",
+    "learner.merge_share": "With more, a young model loses; with less, merging takes more time (docs/experiments.md).",
     "learner.partial_events": "With more, quality falls; with less, merging takes more time (docs/experiments.md).",
     "learner.shard_patience": "With a round of one second, a version is never older than five.",
     "learner.shutdown_grace": "Below the 30 s after which Docker and Kubernetes kill.",

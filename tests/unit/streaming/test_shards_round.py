@@ -9,6 +9,7 @@ import pytest
 from models.ledger import Progress
 from models.merging import Part as StatePart
 from models.merging import Shard, from_arrays, merge, to_arrays
+from models.merging.round_lengths import LEAST_ROUND
 from models.recommender import Recommender
 from models.records.events import Event
 from models.snapshot import Manifest
@@ -34,6 +35,7 @@ class Crew:
         self._answers: list[tuple[int, tuple[bytes, Rows]]] = []
         self._consumed = [0] * shards
         self.asked: list[tuple[int, str, bool]] = []
+        self.sizes: list[int] = []
         self.lost: set[int] = set()
 
     def begin(self, shard: int, ask: bytes) -> int:  # noqa: ARG002 - as the protocol says
@@ -54,6 +56,7 @@ class Crew:
 
     def _learn(self, shard: int, what: str, ask: Ask) -> int:
         self.asked.append((shard, what, ask.last))
+        self.sizes.append(ask.events)
         start = self._consumed[shard]
         events = [Event(0, f"{shard} {at % 3}", f"i{at}", NOW + at, None) for at in range(start, start + EACH)]
         self._learners[shard].learn_events(events, [event.timestamp for event in events])
@@ -91,12 +94,12 @@ class Crew:
 class Coordinator:
     """The rounds of two shards, and the merge after each."""
 
-    def __init__(self, partial: int) -> None:
+    def __init__(self, partial: int, events: int = 100, share: float = 1.0) -> None:
         self.model = Model.empty(Settings(), KnownItems())
         self.crew = Crew(self.model.state, 2)
         self.told: list[tuple[float, int, int]] = []
         self.rounds = Rounds(
-            self.crew, self.model, 2, 0.01, 100, 3.0, partial, "events", told=lambda *of: self.told.append(of)
+            self.crew, self.model, 2, 0.01, events, 3.0, partial, share, "events", told=lambda *of: self.told.append(of)
         )
         self.model.state.forget_changes()
         self.rounds.start(Manifest("v1", 1, "base"))
@@ -135,6 +138,14 @@ def test_a_round_without_partial_merges_is_one_call(partial: int) -> None:
         assert shop.round() == [0, 1]
         assert shop.crew.asked == [(0, "round", True), (1, "round", True)]
     assert shop.told == []
+
+
+@pytest.mark.parametrize(("learned", "size"), [(0, LEAST_ROUND), (200_000, 2_000), (10_000_000, 16_000)])
+def test_a_round_is_at_most_a_share_of_what_was_learned(learned: int, size: int) -> None:
+    shop = Coordinator(2_000, 16_000, 0.01)
+    shop.model.state.tables["clock"].columns["applied"][0] = learned
+    shop.rounds.learn(lambda: True)
+    assert shop.crew.sizes == [size // 2, size // 2]
 
 
 def test_a_shard_that_is_lost_between_two_pieces_is_left_out_and_what_it_told_counts_for_nothing() -> None:
